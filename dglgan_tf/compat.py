@@ -1,0 +1,103 @@
+"""The one place that knows TensorFlow, Keras and optional-package versions.
+
+The package is written against the Keras 2 API: TensorFlow's own Keras on 2.15,
+`tf_keras` on 2.16 and later. Everything else imports `tf` and `keras` from here.
+"""
+
+import importlib
+import importlib.metadata
+import os
+import sys
+import types
+import warnings
+
+
+def _version(package: str) -> tuple[int, ...]:
+    """Returns (major, minor) of an installed package without importing it."""
+    text = importlib.metadata.version(package)
+    return tuple(int(part) for part in text.split(".")[:2])
+
+
+def _tensorflow_version() -> tuple[int, ...]:
+    for name in ("tensorflow", "tensorflow-cpu", "tf-nightly"):
+        try:
+            return _version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    raise ImportError(
+        "TensorFlow is not installed: install the package's requirements, "
+        "for instance `pip install dglgan_tf`."
+    )
+
+
+def _select_keras_2() -> None:
+    """Makes `tf.keras` mean Keras 2, or says why it cannot."""
+    if _tensorflow_version() < (2, 16):
+        return
+    wanted = os.environ.get("TF_USE_LEGACY_KERAS")
+    if "tensorflow" in sys.modules and wanted not in ("1", "true", "True"):
+        raise ImportError(
+            "TensorFlow was imported before dglgan_tf and chose Keras 3, while "
+            "dglgan_tf needs Keras 2: import dglgan_tf.compat first or set "
+            "TF_USE_LEGACY_KERAS=1 in the environment."
+        )
+    os.environ["TF_USE_LEGACY_KERAS"] = "1"
+
+
+_select_keras_2()
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import tensorflow as tf  # noqa: E402
+
+if _tensorflow_version() < (2, 16):
+    keras = tf.keras
+else:
+    import tf_keras as keras
+
+
+def tensorflow_addons():
+    """Returns the `tensorflow_addons` module.
+
+    Raises:
+      ImportError: with what to install, where it is missing (Python 3.12 and later).
+    """
+    if keras.__name__ == "tf_keras":
+        _register_moved_keras_modules()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return importlib.import_module("tensorflow_addons")
+        except ImportError as error:
+            raise ImportError(
+                "tensorflow-addons is not available here (it supports Python up to "
+                f"3.11): {error}. Choose an optimizer of Keras instead, or install "
+                "tensorflow-addons==0.23.0 under Python 3.10 or 3.11."
+            ) from error
+
+
+def _register_moved_keras_modules() -> None:
+    """tensorflow-addons looks for `keras.src.engine`, which tf_keras renamed."""
+    import keras.src  # the Keras 3 package, present beside TensorFlow >= 2.16
+    from tf_keras.src import engine
+    from tf_keras.src.engine import keras_tensor
+
+    keras.src.engine = engine
+    sys.modules.setdefault("keras.src.engine", engine)
+    sys.modules.setdefault("keras.src.engine.keras_tensor", keras_tensor)
+
+
+def keras_cv() -> types.ModuleType:
+    """Returns the `keras_cv` module.
+
+    Raises:
+      ImportError: with what to install, where it is missing.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return importlib.import_module("keras_cv")
+    except ImportError as error:
+        raise ImportError(
+            f"keras-cv is not available here: {error}. Install keras-cv>=0.9,<0.10 "
+            "or leave keras-cv augmentation out of the configuration."
+        ) from error

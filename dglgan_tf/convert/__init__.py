@@ -1,0 +1,1 @@
+"""Official checkpoints in and out, without running code from them."""

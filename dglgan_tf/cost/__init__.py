@@ -1,0 +1,1 @@
+"""Parameters, multiply-accumulates, memory and latency of networks."""

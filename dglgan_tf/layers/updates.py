@@ -1,0 +1,73 @@
+"""State that a forward pass changes, handed out instead of assigned.
+
+A training-mode call of a network moves statistics: spectral-norm vectors, BatchNorm
+moments, `w_avg`. Under XLA and on several replicas such variables cannot be assigned
+where they are computed, so layers `record` the new value here and whoever runs the
+call decides: the trainer collects the values, averages the data-dependent ones over
+replicas and assigns them outside the compiled function. Without a collector (eager
+use, notebooks) the variable is assigned at once.
+
+Everything happens while a function is traced (or eagerly); nothing runs per step.
+"""
+
+import contextlib
+import dataclasses
+import threading
+
+from dglgan_tf.compat import tf
+
+_LOCAL = threading.local()
+
+
+@dataclasses.dataclass
+class Update:
+    """A variable and the value that it takes after the step.
+
+    Attributes:
+      variable: created with `synchronization=ON_READ`.
+      value: tensor of the variable's shape.
+      average: whether replicas computed different values (they depend on the data)
+        and take the mean; False where all replicas hold the same value.
+    """
+
+    variable: tf.Variable
+    value: tf.Tensor
+    average: bool
+
+
+@contextlib.contextmanager
+def collect():
+    """Collects the updates of all calls made inside the block.
+
+    Yields:
+      list of `Update`, in the order recorded, at most one for each variable: a
+      later call in the same block starts from the value that an earlier one left.
+    """
+    outer = getattr(_LOCAL, "updates", None)
+    _LOCAL.updates = []
+    try:
+        yield _LOCAL.updates
+    finally:
+        _LOCAL.updates = outer
+
+
+def current(variable: tf.Variable) -> tf.Tensor:
+    """Returns the variable's newest value: recorded in this block, or stored."""
+    for update in getattr(_LOCAL, "updates", None) or ():
+        if update.variable is variable:
+            return update.value
+    return tf.convert_to_tensor(variable)
+
+
+def record(variable: tf.Variable, value: tf.Tensor, average: bool) -> None:
+    """Sets the variable's next value (see `Update`); no gradient flows through it."""
+    value = tf.stop_gradient(value)
+    updates = getattr(_LOCAL, "updates", None)
+    if updates is None:
+        variable.assign(value)
+        return
+    for update in updates:
+        if update.variable is variable:
+            update.value = value
+            return
+    updates.append(Update(variable, value, average))

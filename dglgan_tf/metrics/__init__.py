@@ -1,0 +1,1 @@
+"""Metrics on features, and the networks that make them."""

@@ -1,0 +1,1 @@
+"""Generators and discriminators: the only place where a family has a name."""

@@ -1,0 +1,155 @@
+"""The contract between a network family and everything else.
+
+The trainer, the samplers, the exporters and the metrics know only these two classes.
+Weights are created in the constructor (all shapes follow from its arguments), so a
+network has its exact parameter count before its first call, and building one inside
+`tf.Graph().as_default()` costs neither memory nor time.
+"""
+
+import inspect
+
+import numpy as np
+
+from dglgan_tf.compat import keras, tf
+
+
+class Network(keras.Model):
+    """What generators and discriminators share: images, classes, configuration.
+
+    Attributes:
+      resolution: height and width of the images, a power of two.
+      num_channels: image channels, 1 or 3.
+      num_classes: number of classes; 0 = unconditional.
+    """
+
+    resolution: int
+    num_channels: int
+    num_classes: int
+
+    def get_config(self) -> dict:
+        """Returns the constructor's arguments, plain values fit for JSON."""
+        names = inspect.signature(type(self).__init__).parameters
+        return {n: _plain(getattr(self, n)) for n in names if n not in _NOT_CONFIG}
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects=None):
+        """Builds a network from `get_config()`; the weights are new."""
+        del custom_objects
+        return cls(**config)
+
+    def onehot(self, labels) -> tf.Tensor:
+        """Returns labels as float32 [N, num_classes].
+
+        Args:
+          labels: int [N] classes, or float [N, num_classes] taken as they are.
+        """
+        labels = tf.convert_to_tensor(labels)
+        if labels.dtype.is_integer:
+            return tf.one_hot(labels, self.num_classes)
+        return tf.cast(labels, tf.float32)
+
+
+class Generator(Network):
+    """Latents and labels to images.
+
+    Attributes:
+      z_dim: length of a latent vector.
+    """
+
+    z_dim: int
+
+    def call(self, z, labels=None, training=False, seed=None):
+        """Generates images.
+
+        Args:
+          z: [N, z_dim] float32 latents, standard normal.
+          labels: [N] int classes or [N, num_classes] float; None when num_classes = 0.
+          training: True uses batch statistics, moves statistics (see
+            `dglgan_tf.layers.updates`) and turns on what only training does (style
+            mixing, random noise).
+          seed: [2] int32 for everything random inside the network; needed where
+            there is any (StyleGAN2 in training or with random noise).
+
+        Returns:
+          images: [N, resolution, resolution, num_channels] float32, nominally [-1, 1].
+        """
+        raise NotImplementedError
+
+
+class Discriminator(Network):
+    """Images and labels to logits."""
+
+    def call(self, images, labels=None, training=False):
+        """Scores images.
+
+        Args:
+          images: [N, resolution, resolution, num_channels] float32 in [-1, 1].
+          labels: [N] int classes or [N, num_classes] float; None when num_classes = 0.
+          training: True moves statistics (spectral-norm vectors); the images' scores
+            follow the same formula either way.
+
+        Returns:
+          logits: [N] float32, unbounded; larger means more real.
+        """
+        raise NotImplementedError
+
+
+_NOT_CONFIG = ("self", "name", "kwargs")
+
+
+def _plain(value):
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
+
+
+def named_variables(layer, prefix: str = "") -> dict[str, tf.Variable]:
+    """Returns the variables of a layer by attribute path.
+
+    Args:
+      layer: a Keras layer or model whose sub-layers and weights are public attributes
+        (single, or in lists and dicts).
+      prefix: put before every name.
+
+    Returns:
+      {'blocks/0/conv1/kernel': variable, ...}: stable names, whatever Keras calls the
+      variables; each variable once, under its first path in alphabetical order of
+      attributes.
+    """
+    found: dict[str, tf.Variable] = {}
+    _walk(layer, prefix, found, set())
+    return found
+
+
+def _walk(node, path, found, seen):
+    if isinstance(node, tf.Variable) or hasattr(node, "_distribute_strategy"):
+        if hasattr(node, "assign") and id(node) not in seen:
+            seen.add(id(node))
+            found[path] = node
+            return
+    if isinstance(node, keras.layers.Layer):
+        if id(node) in seen:
+            return
+        seen.add(id(node))
+        items = ((k, v) for k, v in vars(node).items() if not k.startswith("_"))
+    elif isinstance(node, (list, tuple)):
+        items = ((str(i), v) for i, v in enumerate(node))
+    elif isinstance(node, dict):
+        items = ((str(k), v) for k, v in node.items())
+    else:
+        return
+    for key, value in sorted(items, key=lambda item: _natural(item[0])):
+        _walk(value, f"{path}/{key}" if path else key, found, seen)
+
+
+def _natural(key: str):
+    return (0, int(key), "") if key.isdigit() else (1, 0, key)
+
+
+def count_parameters(network: Network) -> int:
+    """Returns the number of trainable parameters."""
+    return sum(int(np.prod(v.shape)) for v in network.trainable_variables)

@@ -1,0 +1,185 @@
+"""Networks in one file: safetensors with a JSON header, atomic, no code inside.
+
+The same format serves run checkpoints, converted official networks and what gin names
+as a teacher. Tensor names are `<role>/<attribute path>`; the header's metadata holds,
+as JSON under the key `dglgan_tf`, the class and the constructor arguments of each role.
+"""
+
+import json
+import os
+import struct
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from dglgan_tf.networks import base, biggan, biggan_deep, stylegan2
+
+FORMAT = 1
+ROLES = ("generator", "generator_ema", "discriminator")
+_CLASSES = {
+    c.__name__: c
+    for c in (
+        stylegan2.StyleGAN2Generator,
+        stylegan2.StyleGAN2Discriminator,
+        biggan.BigGANGenerator,
+        biggan.BigGANDiscriminator,
+        biggan_deep.BigGANDeepGenerator,
+        biggan_deep.BigGANDeepDiscriminator,
+    )
+}
+
+
+def write_tensors(path, tensors: dict[str, np.ndarray], header: dict) -> None:
+    """Writes arrays and a JSON header: temporary file, fsync, rename.
+
+    Raises:
+      OSError: the disk is full or the folder cannot be written; an existing file of
+        that name is untouched and no temporary file stays.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(
+                safetensors.numpy.save(data, {"dglgan_tf": json.dumps(header)})
+            )
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+        raise
+
+
+def read_header(path) -> dict:
+    """Returns the JSON header of a file that `write_tensors` wrote.
+
+    Raises:
+      ValueError: not such a file; the sentence says what it is and what was expected.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"no checkpoint at {path}: give the path of a .safetensors file")
+    try:
+        with safetensors.safe_open(str(path), framework="numpy") as file:
+            text = (file.metadata() or {}).get("dglgan_tf")
+    except (safetensors.SafetensorError, OSError, struct.error) as error:
+        raise ValueError(
+            f"{path} is not a readable safetensors file ({error}): give a checkpoint "
+            "of this package, or convert an official one with "
+            "tools/convert_checkpoint.py"
+        ) from error
+    if text is None:
+        raise ValueError(
+            f"{path} is a safetensors file without a dglgan_tf header: give a "
+            "checkpoint of this package"
+        )
+    return json.loads(text)
+
+
+def read_tensors(path, prefix: str = "") -> dict[str, np.ndarray]:
+    """Returns the arrays whose names start with `prefix`, names without it."""
+    read_header(path)
+    with safetensors.safe_open(str(path), framework="numpy") as file:
+        names = [n for n in file.keys() if n.startswith(prefix)]
+        return {n[len(prefix) :]: file.get_tensor(n) for n in names}
+
+
+def network_tensors(network: base.Network, role: str) -> dict[str, np.ndarray]:
+    """Returns a network's variables as arrays named `<role>/<attribute path>`."""
+    variables = base.named_variables(network, role)
+    return {name: variable.numpy() for name, variable in variables.items()}
+
+
+def describe(networks: dict[str, base.Network]) -> dict:
+    """Returns {role: {'class', 'config'}} for a header."""
+    return {
+        role: {"class": type(network).__name__, "config": network.get_config()}
+        for role, network in networks.items()
+    }
+
+
+def save_networks(path, networks: dict[str, base.Network], info=None) -> None:
+    """Writes networks by role ('generator', 'generator_ema', 'discriminator').
+
+    Args:
+      path: file to write; replaced atomically.
+      networks: {role: network}.
+      info: JSON-able facts kept in the header (source, images seen, hashes).
+    """
+    tensors = {}
+    for role, network in networks.items():
+        tensors.update(network_tensors(network, role))
+    header = {"format": FORMAT, "networks": describe(networks), "info": info or {}}
+    write_tensors(path, tensors, header)
+
+
+def build_network(description: dict) -> base.Network:
+    """Builds a network from its header entry; the weights are new.
+
+    Raises:
+      ValueError: a class that this version does not have.
+    """
+    name = description["class"]
+    if name not in _CLASSES:
+        raise ValueError(
+            f"network class {name!r} is unknown here (known: {sorted(_CLASSES)}): "
+            "was the file written by a newer version?"
+        )
+    return _CLASSES[name].from_config(description["config"])
+
+
+def assign_tensors(network: base.Network, tensors: dict, source) -> None:
+    """Sets a network's variables from arrays by attribute path.
+
+    Raises:
+      ValueError: a missing, unused or differently shaped array, named; nothing is
+        assigned then.
+    """
+    variables = base.named_variables(network)
+    missing = sorted(set(variables) - set(tensors))
+    unused = sorted(set(tensors) - set(variables))
+    if missing or unused:
+        raise ValueError(
+            f"{source} does not fit {type(network).__name__}: missing {missing[:5]} "
+            f"({len(missing)} in all), unused {unused[:5]} ({len(unused)} in all)"
+        )
+    for name, variable in variables.items():
+        if tuple(tensors[name].shape) != tuple(variable.shape):
+            raise ValueError(
+                f"{source}: {name} has shape {tuple(tensors[name].shape)}, the network "
+                f"expects {tuple(variable.shape)}"
+            )
+    for name, variable in variables.items():
+        variable.assign(tensors[name])
+
+
+def load_networks(path, roles=None) -> dict[str, base.Network]:
+    """Reads networks by role; builds each from its stored configuration.
+
+    Args:
+      path: a file of `save_networks` or a run checkpoint.
+      roles: which ones; None = all that the file holds.
+
+    Raises:
+      ValueError: no such file, another kind of file, or a role it does not hold.
+    """
+    header = read_header(path)
+    held = header.get("networks", {})
+    roles = list(held) if roles is None else list(roles)
+    absent = [role for role in roles if role not in held]
+    if absent:
+        raise ValueError(f"{path} holds {sorted(held)}, not {absent}")
+    loaded = {}
+    for role in roles:
+        network = build_network(held[role])
+        assign_tensors(network, read_tensors(path, f"{role}/"), path)
+        loaded[role] = network
+    return loaded

@@ -1,0 +1,1 @@
+"""Stateless tensor functions: no variables, no Keras, no gin."""

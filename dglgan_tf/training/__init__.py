@@ -1,0 +1,1 @@
+"""Objective, phases, trainer, optimizers, EMA and checkpoints."""

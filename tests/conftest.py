@@ -1,0 +1,60 @@
+"""Shared fixtures: reference files, seeds, a clean gin state, logical devices."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def reference_folder() -> Path:
+    """Folder of the reference checkpoints (`DGLGAN_FIXTURES` overrides it)."""
+    default = REPOSITORY.parent / "shared" / "fixtures"
+    return Path(os.environ.get("DGLGAN_FIXTURES", default))
+
+
+@pytest.fixture(scope="session")
+def reference() -> Path:
+    """The reference folder; a failure in CI, a skip elsewhere, where it is missing."""
+    folder = reference_folder()
+    if (folder / "README.md").is_file():
+        return folder
+    message = (
+        f"no reference files in {folder}: set DGLGAN_FIXTURES to the folder that "
+        "holds them"
+    )
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def logical_devices():
+    """Four logical CPU devices, which stand in for GPUs."""
+    from dglgan_tf.compat import tf
+
+    return [device.name for device in tf.config.list_logical_devices("CPU")]
+
+
+def pytest_configure(config):
+    """Splits the CPU before TensorFlow starts; nothing else can do it later."""
+    del config
+    from dglgan_tf.compat import tf
+
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(
+        cpu, [tf.config.LogicalDeviceConfiguration()] * 4
+    )
+
+
+@pytest.fixture(autouse=True)
+def _clean_state():
+    """Seeds Python, NumPy and TensorFlow, and clears gin after each test."""
+    import gin
+
+    from dglgan_tf.compat import keras
+
+    keras.utils.set_random_seed(0)
+    yield
+    gin.clear_config()
