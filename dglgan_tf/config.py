@@ -43,6 +43,36 @@ def find_gin_file(name: str) -> str:
     raise ValueError(f"no gin file {name!r} here nor in the package's gin folder{hint}")
 
 
+def define_flags() -> None:
+    """Defines the flags of every command that reads gin files."""
+    flags.DEFINE_multi_string(
+        "gin_file", [], "Gin file, by path or name; may be repeated, later ones win."
+    )
+    flags.DEFINE_multi_string(
+        "gin_param", [], "A binding such as Trainer.batch_size=64; may be repeated."
+    )
+    flags.DEFINE_multi_string("gin_bindings", [], "The same as --gin_param.")
+
+
+def parse_flags() -> None:
+    """Parses the gin files and bindings that the flags name.
+
+    Raises:
+      ValueError: no gin file was given, or one does not parse.
+    """
+    values = flags.FLAGS
+    if not values.gin_file:
+        raise ValueError(
+            "no --gin_file given: name one, for instance --gin_file=gin/quickstart.gin"
+        )
+    parse(values.gin_file, [*values.gin_param, *values.gin_bindings])
+
+
+def default_run_dir() -> str:
+    """Returns runs/<name of the last gin file>."""
+    return os.path.join("runs", Path(flags.FLAGS.gin_file[-1]).stem)
+
+
 def register() -> None:
     """Imports every module with configurables and registers losses by reference.
 

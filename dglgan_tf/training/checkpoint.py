@@ -65,7 +65,7 @@ def _other_variables(train_state):
     """Optimizer variables, slots and updated teachers by name."""
     found = {}
     for name, optimizer in train_state.optimizers.items():
-        for index, variable in enumerate(optimizers.variables(optimizer)):
+        for index, variable in enumerate(optimizers.state(optimizer)):
             found[f"optimizer/{name}/{index:04d}"] = variable
     for name, variable in train_state.slots.items():
         found[f"slot/{name}"] = variable

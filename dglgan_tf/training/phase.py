@@ -14,9 +14,9 @@ equal N microbatches on the same split.
 import dataclasses
 from collections.abc import Callable
 
-from dglgan_tf.compat import tf
+from dglgan_tf.compat import keras, tf
 from dglgan_tf.layers import updates
-from dglgan_tf.training import draws, optimizers
+from dglgan_tf.training import draws
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,7 +157,12 @@ def _scale(total, factor):
 def _apply(phase, gradients, replicas, context):
     if replicas > 1:
         gradients = context.all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
-    optimizers.apply(phase.optimizer, gradients, phase.variables)
+    pairs = list(zip(gradients, phase.variables, strict=True))
+    # Already reduced: the optimizer must not sum over replicas once more.
+    if isinstance(phase.optimizer, keras.optimizers.legacy.Optimizer):
+        phase.optimizer.apply_gradients(pairs, experimental_aggregate_gradients=False)
+    else:
+        phase.optimizer.apply_gradients(pairs, skip_gradients_aggregation=True)
 
 
 def _assign(pending, values, replicas, context):

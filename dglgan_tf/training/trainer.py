@@ -9,6 +9,7 @@ from collections.abc import Callable
 import gin
 
 from dglgan_tf.compat import tf
+from dglgan_tf.networks import base
 from dglgan_tf.training import draws, ema, objective, optimizers, phase, state
 
 
@@ -65,9 +66,9 @@ class Trainer:
           seed: of the run; all draws follow from it and the step.
           objective: losses and regularizers.
           class_weights: relative frequency of the classes among fakes; None = uniform.
-          g_optimizer, d_optimizer: (interval or None) -> Keras optimizer; the interval
-            is that of lazy regularization, for its correction. The updated teacher
-            uses `d_optimizer` without correction, as the authors do.
+          g_optimizer, d_optimizer: (reg_interval_steps=0) -> Keras optimizer; the
+            interval is that of lazy regularization, for its correction. The updated
+            teacher uses `d_optimizer` without correction, as the authors do.
           ema_decay: (images, batch_size) -> decay of the generator's EMA.
           ema_statistics: average non-trainable state too (BigGAN) instead of copying
             it (StyleGAN2).
@@ -104,15 +105,15 @@ class Trainer:
 
     def _make_state(self, networks, g_optimizer, d_optimizer):
         goal = self.objective
-        g_interval = goal.path_length_interval_steps if goal.path_length_weight else None
-        d_interval = goal.r1_interval_steps if goal.r1_gamma else None
+        g_interval = goal.path_length_interval_steps if goal.path_length_weight else 0
+        d_interval = goal.r1_interval_steps if goal.r1_gamma else 0
         made = {
-            "g": (g_optimizer(g_interval), networks.generator),
-            "d": (d_optimizer(d_interval), networks.discriminator),
+            "g": (g_optimizer(reg_interval_steps=g_interval), networks.generator),
+            "d": (d_optimizer(reg_interval_steps=d_interval), networks.discriminator),
         }
         if goal.update_teachers:
             for index, teacher in enumerate(networks.teachers):
-                made[f"teacher{index}"] = (d_optimizer(None), teacher)
+                made[f"teacher{index}"] = (d_optimizer(), teacher)
         for optimizer, network in made.values():
             optimizers.build(optimizer, network.trainable_variables)
         slots = {}
@@ -300,15 +301,25 @@ class Trainer:
 
     def _update_ema(self):
         if self._averages is None:
-            self._averages = ema.compile_update(
-                self.state.networks.generator,
-                self.state.networks.generator_ema,
-                self.strategy,
-                self._ema_statistics,
-            )
-        counters = self.state.counters
-        decay = self._ema_decay(counters.images, self.batch_size)
+            self._averages = self._compile_ema()
+        decay = self._ema_decay(self.state.counters.images, self.batch_size)
         self._averages(tf.constant(decay, tf.float32))
+
+    def _compile_ema(self):
+        networks = self.state.networks
+        values = list(base.named_variables(networks.generator).values())
+        averages = list(base.named_variables(networks.generator_ema).values())
+        trainable = [value.trainable for value in values]
+
+        @tf.function
+        def update(decay):
+            results = ema.update_all(
+                averages, values, trainable, decay, self._ema_statistics
+            )
+            for average, result in zip(averages, results, strict=True):
+                average.assign(result)
+
+        return update
 
 
 def _needs_reals(goal) -> bool:
