@@ -118,6 +118,8 @@ class _Pickler:
             self._emit_array(self, value)
         elif isinstance(value, np.generic):
             self._scalar(value)
+        elif isinstance(value, int) and -(1 << 31) <= value < 1 << 31:
+            self._put(b"J", struct.pack("<i", value))
         elif isinstance(value, int):
             raw = value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)
             self._put(b"\x8a", bytes([len(raw)]), raw)
@@ -129,10 +131,10 @@ class _Pickler:
         elif isinstance(value, dict):
             self._dict(value)
         elif isinstance(value, (list, tuple)):
-            self._put(b"(")
+            self._put(b"(" if isinstance(value, tuple) else b"](")
             for item in value:
                 self.value(item)
-            self._put(b"t" if isinstance(value, tuple) else b"l")
+            self._put(b"t" if isinstance(value, tuple) else b"e")
         elif nvidia.is_tf1_network(value):
             self._network(value)
         else:
