@@ -45,9 +45,7 @@ def write_tensors(path, tensors: dict[str, np.ndarray], header: dict) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(
-                safetensors.numpy.save(data, {"dglgan_tf": json.dumps(header)})
-            )
+            file.write(safetensors.numpy.save(data, {"dglgan_tf": json.dumps(header)}))
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
@@ -66,7 +64,9 @@ def read_header(path) -> dict:
     """
     path = Path(path)
     if not path.is_file():
-        raise ValueError(f"no checkpoint at {path}: give the path of a .safetensors file")
+        raise ValueError(
+            f"no checkpoint at {path}: give the path of a .safetensors file"
+        )
     try:
         with safetensors.safe_open(str(path), framework="numpy") as file:
             text = (file.metadata() or {}).get("dglgan_tf")
