@@ -115,9 +115,10 @@ def _gradient_function(phase: Phase, jit: bool):
     pending: list[updates.Update] = []
 
     def gradient(microbatch):
-        with updates.collect() as moved, tf.GradientTape(
-            watch_accessed_variables=False
-        ) as tape:
+        with (
+            updates.collect() as moved,
+            tf.GradientTape(watch_accessed_variables=False) as tape,
+        ):
             tape.watch(phase.variables)
             loss, metrics = phase.loss_fn(microbatch)
         gradients = tape.gradient(
