@@ -96,10 +96,14 @@ def parse(gin_files: Sequence[str], bindings: Sequence[str]) -> None:
     for root in gin_roots():
         gin.add_config_file_search_path(str(root))
     paths = [find_gin_file(name) for name in gin_files]
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.FATAL)  # gin reports every folder it looks into
     try:
         gin.parse_config_files_and_bindings(paths, list(bindings), skip_unknown=False)
     except (ValueError, TypeError, SyntaxError, OSError, RuntimeError) as error:
         raise ValueError(f"configuration: {sentence(error)}") from error
+    finally:
+        logging.set_verbosity(verbosity)
 
 
 def sentence(error: BaseException) -> str:

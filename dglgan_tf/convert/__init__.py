@@ -9,9 +9,9 @@ def load_checkpoint(path, config=None):
     """Loads an official checkpoint, or one of ours.
 
     Args:
-      path: NVIDIA `.pkl`, rosinality `.pt`, BigGAN-PyTorch `.pth` or folder, HuggingFace
-        BigGAN-deep folder, TF-Hub SavedModel folder, StudioGAN `.pth`, our
-        `.safetensors` or a folder with one.
+      path: NVIDIA `.pkl`, rosinality `.pt`, BigGAN-PyTorch `.pth` or folder,
+        HuggingFace BigGAN-deep folder, TF-Hub SavedModel folder, StudioGAN `.pth`,
+        our `.safetensors` or a folder with one.
       config: dict of constructor arguments that overrides what the file implies; those
         of the discriminator alone under the key 'discriminator'.
 

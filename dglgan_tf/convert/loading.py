@@ -110,8 +110,11 @@ def hashes(path: Path):
         return {str(p.relative_to(path)): hashes(p) for p in files}
     if not path.is_file():
         return {p.name: hashes(p) for p in sorted(path.parent.glob(f"{path.name}.*"))}
+    digest = hashlib.sha256()
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def _parameters(loaded) -> dict[str, int]:
