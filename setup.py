@@ -43,6 +43,7 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=["dglgan_tf", "dglgan_tf.*"]),
     include_package_data=True,
+    package_data={"dglgan_tf.data": ["embedded/*"]},
     install_requires=INSTALL,
     extras_require=EXTRAS,
 )
