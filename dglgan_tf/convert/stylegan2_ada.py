@@ -5,7 +5,6 @@ modules' own attributes and arguments tell what arrays cannot (clamp, learning-r
 multiplier, filter taps, minibatch-std group).
 """
 
-
 from dglgan_tf.convert import mapping as m
 from dglgan_tf.convert import nvidia, result
 from dglgan_tf.convert import stylegan2_common as common
