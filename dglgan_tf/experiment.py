@@ -33,6 +33,9 @@ def make_strategy(devices: Sequence[str] | None = None) -> tf.distribute.Strateg
     if devices is None:
         gpus = tf.config.list_logical_devices("GPU")
         devices = [gpu.name for gpu in gpus] or ["CPU:0"]
+    # TensorFlow's remapper fails on these graphs, says so on every trace and gains
+    # nothing here.
+    tf.config.optimizer.set_experimental_options({"remapping": False})
     on_cpu = any("CPU" in device for device in devices)
     # The default collective raced between reductions on logical CPU devices.
     operations = tf.distribute.ReductionToOneDevice() if on_cpu else None

@@ -1,9 +1,9 @@
-"""Reads files written by `torch.save` as NumPy arrays, without PyTorch and without code.
+"""Reads files of `torch.save` as NumPy arrays, without PyTorch and without code.
 
 A torch file is a pickle that refers to raw storages, either in a zip archive (since
 PyTorch 1.6) or one after another in a single file (before). A pickle can name any
-function of any installed package; the reader here resolves a fixed list of names, each
-to a harmless function of this file, and refuses every other name before it is looked up.
+function of any installed package; the reader here knows a fixed list of names, each a
+harmless function of this file, and refuses every other before it is looked up.
 """
 
 import collections

@@ -87,19 +87,26 @@ def distance(first: Moments, second: Moments) -> float:
     if first.mean.shape != second.mean.shape:
         raise ValueError(
             f"statistics of dimension {first.mean.shape[0]} cannot be compared with "
-            f"statistics of dimension {second.mean.shape[0]}: use one extractor for both"
+            f"statistics of dimension {second.mean.shape[0]}: use one extractor for "
+            "both"
         )
     for one in (first, second):
         if not (np.isfinite(one.mean).all() and np.isfinite(one.covariance).all()):
             raise ValueError("statistics hold NaN or infinity: images or features do")
     gap = first.mean - second.mean
     product = _root(first.covariance).T @ _root(second.covariance)
-    cross = scipy.linalg.svdvals(product, overwrite_a=True).sum()
+    cross = scipy.linalg.svdvals(product).sum() if product.size else 0.0
     trace = np.trace(first.covariance) + np.trace(second.covariance) - 2 * cross
     return float(max(gap @ gap + trace, 0.0))
 
 
 def _root(covariance: np.ndarray) -> np.ndarray:
-    """Returns R with R R^T = covariance (R = V sqrt(L)); negative noise is cut."""
+    """Returns R [D, rank] with R R^T = covariance: R = V sqrt(L).
+
+    Eigenvalues below rounding are left out: they are noise, and their roots are not
+    small. With few images the rank is low and the rest gets cheap.
+    """
     values, vectors = scipy.linalg.eigh(covariance)
-    return vectors * np.sqrt(np.maximum(values, 0.0))
+    tiny = max(values[-1], 0.0) * len(values) * np.finfo(np.float64).eps
+    kept = values > tiny
+    return vectors[:, kept] * np.sqrt(values[kept])
