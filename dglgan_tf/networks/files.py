@@ -39,7 +39,7 @@ def write_tensors(path, tensors: dict[str, np.ndarray], header: dict) -> None:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    data = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    data = {name: np.asarray(array, order="C") for name, array in tensors.items()}
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

@@ -170,27 +170,39 @@ class StyleGAN2Generator(base.Generator):
         """See `base.Generator`: constant noise and no truncation when not training."""
         if not training:
             return self.synthesize(self.map(z, labels))
-        ws = self.map(z, labels, training=True, seed=seed)
+        ws = self.training_ws(z, labels, seed)
         return self.synthesize(ws, noise="random", seed=seed)
 
-    def map(self, z, labels=None, training=False, seed=None):
+    def map(self, z, labels=None):
         """Maps latents to style vectors.
 
         Args:
           z: [N, z_dim] float32.
           labels: [N] int or [N, num_classes] float; None when num_classes = 0.
-          training: True mixes styles (one coin for the batch) and moves `w_avg`.
-          seed: [2] int32, needed when training.
 
         Returns:
-          ws: [N, num_ws, w_dim], one style vector for each layer.
+          ws: [N, num_ws, w_dim], the same style vector for each layer.
         """
-        z = tf.cast(tf.convert_to_tensor(z), self.compute_dtype)
-        onehot = blocks.require_labels(self, labels)
-        if not training:
-            return self._broadcast(self.mapping(z, onehot))
+        return self._broadcast(self.mapping(*self._inputs(z, labels)))
+
+    def training_ws(self, z, labels, seed):
+        """Maps latents as training does: styles mixed, `w_avg` moved.
+
+        One coin for the batch (probability `style_mixing_prob`), one layer from which
+        on every sample takes a second style. `w_avg` sees the styles before mixing.
+
+        Args:
+          z, labels: as for `map`.
+          seed: [2] int32.
+
+        Returns:
+          ws: [N, num_ws, w_dim].
+        """
         if seed is None:
-            raise ValueError("training=True needs seed=[2] int32 for style mixing")
+            raise ValueError(
+                "training=True needs seed=[2] int32 for style mixing and noise"
+            )
+        z, onehot = self._inputs(z, labels)
         if not self.style_mixing_prob:
             w = self.mapping(z, onehot)
             self._move_w_avg(w)
@@ -287,6 +299,10 @@ class StyleGAN2Generator(base.Generator):
             labels = random.randint(self.num_classes, size=samples).astype(np.int32)
         self.w_avg.assign(tf.reduce_mean(self.map(z, labels)[:, 0], axis=0))
         self.w_avg_known = True
+
+    def _inputs(self, z, labels):
+        z = tf.cast(tf.convert_to_tensor(z), self.compute_dtype)
+        return z, blocks.require_labels(self, labels)
 
     def _broadcast(self, w):
         return tf.tile(w[:, None, :], [1, self.num_ws, 1])
