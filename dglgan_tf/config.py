@@ -96,16 +96,20 @@ def parse(gin_files: Sequence[str], bindings: Sequence[str]) -> None:
     for root in gin_roots():
         gin.add_config_file_search_path(str(root))
     paths = [find_gin_file(name) for name in gin_files]
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.FATAL)  # gin reports every folder it looks into
     try:
         gin.parse_config_files_and_bindings(paths, list(bindings), skip_unknown=False)
     except (ValueError, TypeError, SyntaxError, OSError, RuntimeError) as error:
         raise ValueError(f"configuration: {sentence(error)}") from error
+    finally:
+        logging.set_verbosity(verbosity)
 
 
 def sentence(error: BaseException) -> str:
     """Returns an exception's message on one line, without gin's call trail."""
     text = str(error).split("\n  In call to configurable")[0]
-    text = text.split("In file \"")[0] if text.startswith("In file") else text
+    text = text.split('In file "')[0] if text.startswith("In file") else text
     return " ".join(text.split()) or type(error).__name__
 
 

@@ -14,9 +14,9 @@ import numpy as np
 from absl import logging
 
 import dglgan_tf
-from dglgan_tf import images, loop, progress, runs
-from dglgan_tf.compat import tf
-from dglgan_tf.cost import memory, tables
+from dglgan_tf import images, latents, loop, progress, runs
+from dglgan_tf.compat import keras, tf
+from dglgan_tf.cost import macs, memory, tables
 from dglgan_tf.data import pipeline
 from dglgan_tf.networks import base, files
 from dglgan_tf.training import checkpoint, diagnostics, state, trainer
@@ -33,6 +33,9 @@ def make_strategy(devices: Sequence[str] | None = None) -> tf.distribute.Strateg
     if devices is None:
         gpus = tf.config.list_logical_devices("GPU")
         devices = [gpu.name for gpu in gpus] or ["CPU:0"]
+    # TensorFlow's remapper fails on these graphs, says so on every trace and gains
+    # nothing here.
+    tf.config.optimizer.set_experimental_options({"remapping": False})
     on_cpu = any("CPU" in device for device in devices)
     # The default collective raced between reductions on logical CPU devices.
     operations = tf.distribute.ReductionToOneDevice() if on_cpu else None
@@ -58,6 +61,7 @@ def run(
     generator: Callable = gin.REQUIRED,
     discriminator: Callable = gin.REQUIRED,
     teachers: Sequence[str] = (),
+    teacher_networks: Sequence[Callable] = (),
     initialize_from: str | None = None,
     seed: int = 0,
     devices: Sequence[str] | None = None,
@@ -71,6 +75,7 @@ def run(
       source: makes the data source (`dglgan_tf.data.sources`).
       generator, discriminator: make the student's networks.
       teachers: weights whose discriminators guide the generator (`runs.find_weights`).
+      teacher_networks: make the teacher's networks, for a dry run without its weights.
       initialize_from: weights that the student starts from (G, D and EMA; optimizers
         start fresh); None = random.
       seed: of weights, data order and all draws.
@@ -87,12 +92,14 @@ def run(
         logging.info("%s is done: nothing to train", run_dir)
         return {}
     schedule = loop.Schedule()
+    if dry_run:
+        print(describe(generator, discriminator, teacher_networks, schedule))
+    data = source()
     found = [runs.find_weights(name, siblings) for name in teachers]
     start = runs.find_weights(initialize_from, siblings) if initialize_from else None
-    parts = build(source, generator, discriminator, found, start, seed, devices)
     if dry_run:
-        print(describe(parts, schedule))
         return {}
+    parts = build(data, generator, discriminator, found, start, seed, devices)
     options = {
         "version": dglgan_tf.__version__,
         "seed": seed,
@@ -111,10 +118,9 @@ def run(
 def build(
     source, generator, discriminator, teachers, initialize_from, seed, devices
 ) -> Parts:
-    """Builds source, networks and trainer; arguments as `run`, paths resolved."""
+    """Builds networks and trainer; arguments as `run`, source made, paths resolved."""
     strategy = make_strategy(devices)
-    data = source()
-    tf.keras.utils.set_random_seed(seed)
+    keras.utils.set_random_seed(seed)
     with strategy.scope():
         networks = state.Networks(generator(), discriminator(), generator())
         networks.teachers = [load_teacher(path, networks) for path in teachers]
@@ -124,8 +130,8 @@ def build(
             copy_weights(networks.generator, networks.generator_ema)
         train = trainer.Trainer(networks, strategy, seed)
     _check_pair(networks.generator, networks.discriminator, "discriminator")
-    pipeline.check_classes(data, networks.generator.num_classes)
-    return Parts(data, networks, train, strategy)
+    pipeline.check_classes(source, networks.generator.num_classes)
+    return Parts(source, networks, train, strategy)
 
 
 def load_teacher(path: Path, networks: state.Networks) -> base.Discriminator:
@@ -179,27 +185,53 @@ def copy_weights(source: base.Network, target: base.Network) -> None:
         variable.assign(values[name])
 
 
-def describe(parts: Parts, schedule: loop.Schedule) -> str:
-    """Returns what a dry run prints: configuration, layers, totals, estimates."""
-    networks, train = parts.networks, parts.trainer
-    shown = {"generator": networks.generator, "discriminator": networks.discriminator}
-    for index, teacher in enumerate(networks.teachers):
-        shown[f"teacher discriminator {index}"] = teacher
-    lines = [gin.config_str(), tables.layer_tables(shown), tables.totals(shown)]
-    estimate = memory.training_bytes(
-        networks.generator,
-        networks.discriminator,
-        networks.teachers,
-        max(p.batch_size // p.microbatches for p in train.phases)
-        // parts.strategy.num_replicas_in_sync,
+def describe(generator, discriminator, teacher_networks, schedule) -> str:
+    """Returns what a dry run prints: configuration, layers, totals, estimates.
+
+    Networks are built inside a graph, so that nothing is initialised and a network of
+    any size costs a moment.
+    """
+    with tf.Graph().as_default():
+        networks = state.Networks(generator(), discriminator(), generator())
+        students = [networks.generator, networks.discriminator]
+        teachers = [make() for make in teacher_networks]
+        train = trainer.Trainer(networks, tf.distribute.get_strategy(), seed=0)
+    costs = {id(n): macs.count(n) for n in (*teachers, *students)}
+    tables_of = []
+    for kind in (base.Generator, base.Discriminator):
+        shown = {}
+        for name, found in (("teacher", teachers), ("student", students)):
+            for network in found:
+                if isinstance(network, kind):
+                    shown[f"{name} {kind.__name__[0]}"] = costs[id(network)]
+        tables_of.append(tables.compare(shown))
+    parts = [memory.Part(_role(n), costs[id(n)], ema=n is networks.generator) for n in students]
+    parts += [
+        memory.Part("teacher", costs[id(t)], trained=train.objective.update_teachers)
+        for t in teachers
+        if isinstance(t, base.Discriminator)
+    ]
+    return "\n\n".join(
+        [gin.config_str(), *tables_of, _estimates(parts, train, schedule)]
     )
+
+
+def _role(network) -> str:
+    return "generator" if isinstance(network, base.Generator) else "discriminator"
+
+
+def _estimates(parts, train, schedule):
+    microbatch = max(p.batch_size // p.microbatches for p in train.phases)
+    total = memory.training_bytes(parts, microbatch)["total"]
     steps = -(-schedule.total_images // train.batch_size)
-    lines.append(
-        f"{steps} steps of {train.batch_size} images, "
-        f"{parts.strategy.num_replicas_in_sync} replica(s), XLA "
-        f"{'on' if train.jit else 'off'}; memory about {estimate / 2**30:.2f} GiB"
+    step_macs = 3 * train.batch_size * sum(part.cost.macs for part in parts)
+    return (
+        f"{steps:,} steps of {train.batch_size} images, phases "
+        f"{', '.join(p.name for p in train.phases)}; about {total / 2**30:.2f} GiB on "
+        f"one device and {2 * step_macs / 1e12:.3g} TFLOP a step: "
+        f"{progress.duration(2 * step_macs * steps / 1e11)} at 100 GFLOP/s, "
+        f"{progress.duration(2 * step_macs * steps / 2e13)} at 20 TFLOP/s"
     )
-    return "\n\n".join(lines)
 
 
 def _train(parts, schedule, directory, options, seed):
@@ -279,7 +311,7 @@ class _Pictures:
     def __init__(self, parts, path, summary, seed):
         self._parts, self._path, self._summary = parts, path, summary
         generator = parts.networks.generator_ema
-        self._z = images.latents(range(seed, seed + GRID), generator.z_dim)
+        self._z = latents.latents(range(seed, seed + GRID), generator.z_dim)
         self._labels = None
         if generator.num_classes:
             self._labels = np.arange(GRID) % generator.num_classes

@@ -57,6 +57,8 @@ def _read_file(path: Path):
         _check(tree, 2 * size + (1 << 20))
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
+    except RecursionError as error:
+        raise CheckpointError(f"{path}: its objects are nested too deeply") from error
     return tree
 
 
@@ -124,21 +126,42 @@ def _read_folder(path: Path):
     names = sorted(
         p.name
         for p in path.iterdir()
-        if p.suffix in FOLDER_ENDINGS and "optim" not in p.name
+        if p.suffix in FOLDER_ENDINGS and p.name not in ignored_files(path)
     )
     if not names:
         raise CheckpointError(
             f"{path} holds neither .pth/.pt/.bin files nor TensorFlow variables"
         )
-    contents = {name: _read_file(path / name) for name in names}
-    if (path / "config.json").is_file():
+    contents = {}
+    for name in names:
         try:
-            contents["config.json"] = json.loads((path / "config.json").read_bytes())
-        except (ValueError, RecursionError) as error:
-            raise CheckpointError(
-                f"{path / 'config.json'} is no JSON: {shown(str(error), 100)}"
-            ) from error
+            contents[name] = _read_file(path / name)
+        except CheckpointError as error:
+            if not name.startswith("state_dict"):
+                raise
+            contents[name] = Record("unreadable", {"error": str(error)})
+    if (path / "config.json").is_file():
+        contents["config.json"] = _read_json(path / "config.json")
     return Record("folder", contents)
+
+
+def ignored_files(path) -> list[str]:
+    """Returns the names of a folder's optimiser files, which are never read."""
+    path = Path(path)
+    if not path.is_dir():
+        return []
+    return sorted(
+        p.name
+        for p in path.iterdir()
+        if p.suffix in FOLDER_ENDINGS and "optim" in p.name
+    )
+
+
+def _read_json(path: Path):
+    try:
+        return json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} is no JSON: {shown(str(error), 100)}") from error
 
 
 def _read_variables(prefix: Path):

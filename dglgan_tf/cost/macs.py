@@ -8,9 +8,9 @@ Conventions of the totals, per image:
   macs: an up-convolution counts as a transposed convolution, at its input resolution.
   macs_output: an up-convolution counts at its output resolution.
   executed: what runs after exact rewrites, for instance a 1x1 convolution moved to the
-    smaller side of a resampling.
-FIR filters and attention products are counted; additions of biases and activations are
-not.
+    smaller side of a resampling, and the FIR filters, which the first two leave out
+    as the literature does.
+Attention products are counted; biases, normalisations and activations are not.
 """
 
 import dataclasses
@@ -143,23 +143,29 @@ def _rows(network, entries) -> tuple[Row, ...]:
     for entry in entries:
         merged.setdefault(paths.get(id(entry.owner), ""), []).append(entry)
     parameters = _parameters_by_owner(network, set(merged))
+    if "" in merged:  # the network's own filter passes, between its layers
+        merged[""] = merged.pop("")
     rows = [
-        Row(
-            path or "(network)",
-            "+".join(dict.fromkeys(e.kind for e in group)),
-            group[-1].output_shape[1:],
-            parameters.pop(path, 0),
-            sum(e.macs for e in group),
-            sum(e.macs_output for e in group),
-            sum(e.executed for e in group),
-            sum(4 * int(np.prod(e.output_shape)) for e in group),
-        )
-        for path, group in merged.items()
+        _row(path, group, parameters.pop(path, 0)) for path, group in merged.items()
     ]
     for path, size in parameters.items():
         row = Row(path, "weights", (), size, 0, 0, 0, 0)
         rows.insert(_place(rows, path), row)
     return tuple(rows)
+
+
+def _row(path, entries, parameters) -> Row:
+    products = [entry for entry in entries if entry.kind != "filter"]
+    return Row(
+        path or "(network)",
+        "+".join(dict.fromkeys(entry.kind for entry in entries)),
+        (products or entries)[-1].output_shape[1:],
+        parameters,
+        sum(entry.macs for entry in products),
+        sum(entry.macs_output for entry in products),
+        sum(entry.executed for entry in entries),
+        sum(4 * int(np.prod(entry.output_shape)) for entry in products or entries),
+    )
 
 
 def _parameters_by_owner(network, owners) -> dict[str, int]:

@@ -163,7 +163,7 @@ def load(path: str | None = None) -> EfficientNetLite0:
     """Returns the network with its weights; loaded once in a process.
 
     Args:
-      path: a PyTorch state dict of EfficientNet-Lite0; None takes the installed package.
+      path: a PyTorch state dict of EfficientNet-Lite0; None: the installed package.
     """
     file = installed_weights() if path is None else Path(path)
     network = EfficientNetLite0()

@@ -1,9 +1,10 @@
 """Frechet distance between Gaussians fitted to features (Heusel et al., 2017).
 
-float64 throughout. The trace of the matrix root is the sum of the singular values of
-S1^(1/2) S2^(1/2), from two symmetric eigen-decompositions: no `sqrtm`, no complex
-numbers, no failure on singular covariances, and nothing is squared that would lose
-half of the digits.
+float64 throughout. With S1 = A A^T, S2 = B B^T, the trace of (S1 S2)^(1/2) is the sum
+of the singular values of A^T B: no `sqrtm`, no complex numbers, no failure on singular
+covariances, and nothing is squared that would lose half of the digits. A and B come
+from pivoted Cholesky factorizations, several times faster than the eigenvectors of a
+symmetric root and as exact.
 """
 
 import dataclasses
@@ -87,19 +88,26 @@ def distance(first: Moments, second: Moments) -> float:
     if first.mean.shape != second.mean.shape:
         raise ValueError(
             f"statistics of dimension {first.mean.shape[0]} cannot be compared with "
-            f"statistics of dimension {second.mean.shape[0]}: use one extractor for both"
+            f"statistics of dimension {second.mean.shape[0]}: use one extractor for "
+            "both"
         )
     for one in (first, second):
         if not (np.isfinite(one.mean).all() and np.isfinite(one.covariance).all()):
             raise ValueError("statistics hold NaN or infinity: images or features do")
     gap = first.mean - second.mean
     product = _root(first.covariance).T @ _root(second.covariance)
-    cross = scipy.linalg.svdvals(product, overwrite_a=True).sum()
+    cross = scipy.linalg.svdvals(product).sum() if product.size else 0.0
     trace = np.trace(first.covariance) + np.trace(second.covariance) - 2 * cross
     return float(max(gap @ gap + trace, 0.0))
 
 
 def _root(covariance: np.ndarray) -> np.ndarray:
-    """Returns R with R R^T = covariance (R = V sqrt(L)); negative noise is cut."""
-    values, vectors = scipy.linalg.eigh(covariance)
-    return vectors * np.sqrt(np.maximum(values, 0.0))
+    """Returns R [D, rank] with R R^T = covariance, by pivoted Cholesky.
+
+    Any root serves, and this one costs D rank^2: with few images next to nothing, and
+    it stops where only rounding is left.
+    """
+    factor, order, rank, _ = scipy.linalg.lapack.dpstrf(covariance, lower=1)
+    root = np.empty((len(covariance), rank))
+    root[order - 1] = np.tril(factor)[:, :rank]
+    return root

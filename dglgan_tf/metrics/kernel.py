@@ -94,7 +94,7 @@ def _self_sum(blocks, kernel):
 def subset_indices(
     num_generated: int, num_real: int, subsets: int, subset_size: int, seed: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Returns row indices (generated, real) per subset, as torch-fidelity draws them."""
+    """Returns rows (generated, real) of each subset, as torch-fidelity draws them."""
     rng = np.random.RandomState(seed)
     return [
         (

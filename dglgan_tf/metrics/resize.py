@@ -3,8 +3,8 @@
 Bilinear and bicubic resizing are linear and separable, so each is
 `rows @ image @ columns^T`: the same numbers as the reference packages, on any device.
 
-* `legacy_tensorflow`: bilinear of TensorFlow 1, source = target * in / out, positions in
-  float32, no antialiasing (torch-fidelity, StyleGAN2's and the original FID).
+* `legacy_tensorflow`: bilinear of TensorFlow 1, source = target * in / out, positions
+  in float32, no antialiasing (torch-fidelity, StyleGAN2's and the original FID).
 * `legacy_pytorch`: bilinear with half-pixel centres, no antialiasing (pytorch-fid).
 * `clean`: Pillow's bicubic on floats, antialiased when shrinking, clipped to [0, 255],
   not rounded (clean-fid; Parmar et al., CVPR 2022).
@@ -87,10 +87,16 @@ def resize(images: tf.Tensor, size: int, mode: str) -> tf.Tensor:
     images = tf.cast(images, tf.float32)
     height, width = images.shape[1], images.shape[2]
     if (height, width) != (size, size):
-        rows = tf.constant(matrix(mode, height, size))
-        columns = tf.constant(matrix(mode, width, size))
-        # Channels next to rows: both products are then plain matrix products.
+        # Plain 2-D products: TensorFlow 2.21 crashes here on a broadcast batch product.
         x = tf.transpose(images, [0, 3, 1, 2])
-        x = tf.matmul(tf.matmul(rows, x), columns, transpose_b=True)
-        images = tf.transpose(x, [0, 2, 3, 1])
+        x = _product(x, matrix(mode, width, size))
+        x = _product(tf.transpose(x, [0, 1, 3, 2]), matrix(mode, height, size))
+        images = tf.transpose(x, [0, 3, 2, 1])
     return tf.clip_by_value(images, 0.0, 255.0) if mode == "clean" else images
+
+
+def _product(x, weights):
+    """Multiplies the last axis of x [N, C, A, B] by weights [S, B]: [N, C, A, S]."""
+    channels, rows, length = x.shape[1:]
+    flat = tf.matmul(tf.reshape(x, [-1, length]), weights, transpose_b=True)
+    return tf.reshape(flat, [-1, channels, rows, weights.shape[0]])

@@ -49,14 +49,10 @@ def fakes(latents: Latents, seed, batch_size: int, start, size: int) -> dict:
       {'z': [size, z_dim] float32, 'fake_labels': [size] int32} (no labels when the
       networks are unconditional). Philox, so that every device draws the same bits.
     """
-    z = tf.random.stateless_normal(
-        [batch_size, latents.z_dim], seed=seed, alg="philox"
-    )
+    z = tf.random.stateless_normal([batch_size, latents.z_dim], seed=seed, alg="philox")
     result = {"z": _rows(z, start, size)}
     if latents.num_classes:
-        result["fake_labels"] = _rows(
-            _labels(latents, seed, batch_size), start, size
-        )
+        result["fake_labels"] = _rows(_labels(latents, seed, batch_size), start, size)
     return result
 
 

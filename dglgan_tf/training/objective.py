@@ -212,13 +212,15 @@ class Objective:
         """Path-length regularization (StyleGAN2, eq. 4), times the lazy interval.
 
         Args:
-          networks: the generator has `training_ws` and `synthesize`.
+          networks: the generator has `map` and `synthesize`.
           mean_length: [] variable, the running mean; moved through `layers.updates`.
           batch: 'z', 'fake_labels', 'seed'.
         """
         generator = networks.generator
         noise_seed = tf.random.experimental.stateless_fold_in(batch["seed"], 7)
-        ws = generator.training_ws(batch["z"], batch.get("fake_labels"), batch["seed"])
+        ws = generator.map(
+            batch["z"], batch.get("fake_labels"), training=True, seed=batch["seed"]
+        )
         shape = [
             ws.shape[0],
             generator.resolution,

@@ -12,6 +12,7 @@ equal N microbatches on the same split.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable
 
 from dglgan_tf.compat import keras, tf
@@ -93,7 +94,6 @@ def compile_phase(phase: Phase, strategy, latents: draws.Latents, jit: bool):
         _assign(pending, values, replicas, context)
         return metrics
 
-    @tf.function
     def step(reals, seed, scalars):
         metrics = strategy.run(replica_step, args=(reals, seed, scalars))
         return {
@@ -101,7 +101,9 @@ def compile_phase(phase: Phase, strategy, latents: draws.Latents, jit: bool):
             for name, value in metrics.items()
         }
 
-    return step
+    # A partial, since TensorFlow counts traces by code object: the phases would pass
+    # for one function that is traced again and again.
+    return tf.function(functools.partial(step))
 
 
 def _gradient_function(phase: Phase, jit: bool):
@@ -113,9 +115,10 @@ def _gradient_function(phase: Phase, jit: bool):
     pending: list[updates.Update] = []
 
     def gradient(microbatch):
-        with updates.collect() as moved, tf.GradientTape(
-            watch_accessed_variables=False
-        ) as tape:
+        with (
+            updates.collect() as moved,
+            tf.GradientTape(watch_accessed_variables=False) as tape,
+        ):
             tape.watch(phase.variables)
             loss, metrics = phase.loss_fn(microbatch)
         gradients = tape.gradient(

@@ -1,12 +1,17 @@
 """The sources by name: embedded, idx folders, synthetic, subsets."""
 
 import gzip
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dglgan_tf.data import base, idx, sources
 
+ROOT = Path(__file__).resolve().parents[2]
 FULL_SET = pytest.mark.skipif(
     not sources.FASHION_MNIST_FOLDER.is_dir(),
     reason="the package dataset-fashion-mnist is not installed",
@@ -35,6 +40,18 @@ def test_embedded_are_the_first_thousand_of_each_class():
     for c in range(10):
         own = source.images(np.flatnonzero(source.labels == c))[..., 0]
         np.testing.assert_array_equal(own, images[labels == c][:1000])
+
+
+@FULL_SET
+@pytest.mark.slow
+def test_tool_rebuilds_the_embedded_files_byte_for_byte(tmp_path):
+    subprocess.run(
+        [sys.executable, ROOT / "tools/embed_fashion_mnist.py", f"--out={tmp_path}"],
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    for path in sources.EMBEDDED_FOLDER.glob("*.gz"):
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes()
 
 
 @FULL_SET
