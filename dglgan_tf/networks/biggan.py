@@ -205,6 +205,11 @@ class BigGANGenerator(base.Generator):
             widths[-1], num_channels, 3, **spectral
         )
 
+    @property
+    def synchronized(self) -> bool:
+        """Whether BatchNorm reduces over replicas."""
+        return self.bn_statistics == "sync"
+
     def _statistics(self, eps):
         return {
             "eps": eps,
