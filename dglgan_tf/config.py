@@ -109,7 +109,7 @@ def parse(gin_files: Sequence[str], bindings: Sequence[str]) -> None:
 def sentence(error: BaseException) -> str:
     """Returns an exception's message on one line, without gin's call trail."""
     text = str(error).split("\n  In call to configurable")[0]
-    text = text.split("In file \"")[0] if text.startswith("In file") else text
+    text = text.split('In file "')[0] if text.startswith("In file") else text
     return " ".join(text.split()) or type(error).__name__
 
 

@@ -137,7 +137,12 @@ def run(
             if due["grid_every_images"](counters.images) or last:
                 draw_grid(counters.images)
             late = time.time() - saved_at > 60 * schedule.snapshot_every_minutes
-            if due["snapshot_every_images"](counters.images) or last or late or received:
+            if (
+                due["snapshot_every_images"](counters.images)
+                or last
+                or late
+                or received
+            ):
                 save()
                 saved_at = time.time()
             progress.maintenance(time.time() - started)

@@ -102,7 +102,9 @@ class Progress:
             "timing/sec_per_kimg": 1000.0 * speed,
             "timing/sec_per_tick": tick_seconds,
             "timing/maintenance_sec": self._maintenance,
-            "timing/data_wait_percent": 100 * self.data_seconds / max(tick_seconds, 1e-9),
+            "timing/data_wait_percent": 100
+            * self.data_seconds
+            / max(tick_seconds, 1e-9),
             "timing/total_sec": self.seconds,
             "resources/cpu_mem_gb": psutil.Process().memory_info().rss / 2**30,
             "resources/gpu_mem_gb": _gpu_memory(),

@@ -1,10 +1,10 @@
 """The run directory: what lies where, and what may be started in it.
 
-    operative_config.gin  config.gin  training_options.json
-    log.txt  stats.jsonl  events.out.tfevents.*
-    reals.png  fakes_init.png  fakes000012.png
-    network-snapshot-000012.safetensors    whole state; the number is in thousands
-    DONE                                   the run reached its total
+operative_config.gin  config.gin  training_options.json
+log.txt  stats.jsonl  events.out.tfevents.*
+reals.png  fakes_init.png  fakes000012.png
+network-snapshot-000012.safetensors    whole state; the number is in thousands
+DONE                                   the run reached its total
 """
 
 import json

@@ -26,6 +26,8 @@ def shown(value, length: int = 60) -> str:
     """Returns a short printable form of anything that came from a file."""
     if isinstance(value, (str, bytes)):
         value = value[:length]
+    elif isinstance(value, (memoryview, bytearray)):
+        return f"{len(value)} bytes"
     elif isinstance(value, (list, tuple, dict, set, frozenset)):
         return f"a {type(value).__name__} of {len(value)}"
     elif isinstance(value, int) and value.bit_length() > 64:

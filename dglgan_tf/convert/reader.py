@@ -57,6 +57,8 @@ def _read_file(path: Path):
         _check(tree, 2 * size + (1 << 20))
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
+    except RecursionError as error:
+        raise CheckpointError(f"{path}: its objects are nested too deeply") from error
     return tree
 
 

@@ -7,6 +7,7 @@ and return arrays or plain values; classes become dicts or inert `Record`s.
 import collections
 import dataclasses
 import math
+import mmap
 import re
 
 import numpy as np
@@ -16,12 +17,32 @@ from dglgan_tf.convert.errors import CheckpointError, Record, shown
 MAX_DIMENSIONS = 32
 
 
+MAX_OPERATIONS = 2_000_000
+
+
+class Work:
+    """Counts instructions and items over a file with all its nested pickles."""
+
+    def __init__(self):
+        self.left = MAX_OPERATIONS
+
+    def spend(self, count: int):
+        """Takes from what is left; refuses the file when nothing is."""
+        self.left -= count
+        if self.left < 0:
+            raise CheckpointError(
+                f"the pickle has more than {MAX_OPERATIONS} instructions, far more "
+                "than a network's checkpoint"
+            )
+
+
 @dataclasses.dataclass
 class Text:
-    """A long text of the file, not decoded."""
+    """A long text of the file, not decoded; `encoded` is its latin-1 form."""
 
     raw: memoryview
     encoding: str
+    encoded: object = None
 
 
 @dataclasses.dataclass
@@ -41,12 +62,14 @@ class Storage:
       dtype: numpy dtype, 'bfloat16' marked by `is_bfloat16` on uint16 elements.
       count: number of elements.
       elements: [count] view of the file; None while the file is only measured.
+      widened: [count] float32, of bfloat16 elements that were needed.
     """
 
     dtype: np.dtype
     count: int
     elements: object = None
     is_bfloat16: bool = False
+    widened: object = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,26 +102,35 @@ def find(module: str, name: str) -> Name:
     return found
 
 
-def call(function, arguments):
+def call(function, arguments, work: Work):
     """Carries out a REDUCE instruction with one of our own functions."""
     if not isinstance(function, Name) or not isinstance(arguments, tuple):
         raise CheckpointError(
             f"the pickle calls {shown(function)}, which is no function"
         )
-    if function.role == "function":
+    if function.role not in ("function", "working"):
+        return new(function, arguments, work)
+    if function.role == "working":
+        arguments = (work, *arguments)
+    try:
         return function.target(*arguments)
-    return new(function, arguments)
+    except TypeError as error:
+        raise CheckpointError(f"{function.full} with wrong arguments") from error
 
 
-def new(cls, arguments):
+def new(cls, arguments, work: Work):
     """Makes an empty object of an admitted class."""
     if not isinstance(cls, Name) or cls.role not in ("class", "dict"):
-        raise CheckpointError(f"the pickle makes an object of {shown(cls)}")
+        raise CheckpointError(f"the pickle makes an object of {_called(cls)}")
     if cls.role == "dict":
-        return _pairs(cls.full, arguments)
+        return _pairs(cls.full, arguments, work)
     if arguments != ():
         raise CheckpointError(f"{cls.full} with arguments is not admitted")
     return Record(cls.full)
+
+
+def _called(value) -> str:
+    return value.full if isinstance(value, Name) else shown(value)
 
 
 def build(target, state):
@@ -115,13 +147,14 @@ def build(target, state):
     )
 
 
-def _pairs(full, arguments):
+def _pairs(full, arguments, work):
     result = collections.OrderedDict()
     if arguments == ():
         return result
     pairs = arguments[0] if len(arguments) == 1 else None
     if not isinstance(pairs, list):
         raise CheckpointError(f"{full} with such arguments is not admitted")
+    work.spend(len(pairs))
     for pair in pairs:
         if not isinstance(pair, (list, tuple)) or len(pair) != 2:
             raise CheckpointError(f"{full} with such arguments is not admitted")
@@ -142,16 +175,14 @@ def raw_bytes(value):
     """Returns bytes, a view of bytes, or the latin-1 text of old pickles as bytes."""
     if isinstance(value, (bytes, memoryview)):
         return value
-    if isinstance(value, Text):
-        if value.encoding == "latin-1":
-            return value.raw
-        return _latin1(value.raw)
+    if isinstance(value, Text) and value.encoding == "latin-1":
+        return value.raw
     if isinstance(value, str):
         return value.encode("latin-1")
     raise CheckpointError(f"{shown(value)} stands where bytes are expected")
 
 
-def _latin1(raw, step: int = 1 << 20) -> bytearray:
+def _latin1(raw, step: int = 1 << 20) -> memoryview:
     """Turns UTF-8 of latin-1 characters into their bytes, piece by piece."""
     result = bytearray()
     start = 0
@@ -161,15 +192,21 @@ def _latin1(raw, step: int = 1 << 20) -> bytearray:
             end += 1
         result += bytes(raw[start:end]).decode("utf-8").encode("latin-1")
         start = end
-    return result
+    if isinstance(raw.obj, mmap.mmap) and hasattr(raw.obj, "madvise"):
+        raw.obj.madvise(mmap.MADV_DONTNEED)  # the text's pages are not needed again
+    return memoryview(result).toreadonly()
 
 
 def _encode(text, encoding):
     if encoding not in ("latin1", "latin-1"):
         raise CheckpointError(f"_codecs.encode to {shown(encoding)} is not admitted")
-    if not isinstance(text, (str, Text)):
+    if isinstance(text, str):
+        return text.encode("latin-1")
+    if not isinstance(text, Text):
         raise CheckpointError("_codecs.encode of something that is no text")
-    return raw_bytes(text)
+    if text.encoded is None:
+        text.encoded = text.raw if text.encoding == "latin-1" else _latin1(text.raw)
+    return text.encoded
 
 
 def _dtype(code, align=False, copy=True):
@@ -248,15 +285,17 @@ def _tensor(storage, offset, size, stride, *rest):
         )
     if storage.elements is None:
         return None
-    if not count:
-        return np.zeros(size, storage.dtype)
-    step = storage.dtype.itemsize
-    array = np.lib.stride_tricks.as_strided(
-        storage.elements[offset:], size, [s * step for s in stride], writeable=False
-    )
+    elements = storage.elements
     if storage.is_bfloat16:
-        return (array.astype(np.uint32) << 16).view(np.float32)
-    return array
+        if storage.widened is None:
+            storage.widened = (elements.astype(np.uint32) << 16).view(np.float32)
+        elements = storage.widened
+    if not count:
+        return np.zeros(size, elements.dtype)
+    step = elements.dtype.itemsize
+    return np.lib.stride_tricks.as_strided(
+        elements[offset:], size, [s * step for s in stride], writeable=False
+    )
 
 
 def _parameter(tensor, requires_grad=False, hooks=None):
@@ -272,19 +311,20 @@ def _persistent(meta):
     return Record("torch_utils.persistence", meta)
 
 
-def _nested_storage(data):
+def _nested_storage(work, data):
     from dglgan_tf.convert import torch_files
 
     data = raw_bytes(data)
-    value = torch_files.read_legacy(memoryview(data))
+    value = torch_files.read_legacy(memoryview(data), work)
     if not isinstance(value, Storage):
         raise CheckpointError("torch.storage._load_from_bytes of something else")
     return value
 
 
-def _plain_set(items=()):
+def _plain_set(work, items=()):
     if not isinstance(items, (list, tuple, set, frozenset)):
         raise CheckpointError("a set made of something else than a list")
+    work.spend(len(items))
     return {key(item) for item in items}
 
 
@@ -313,20 +353,21 @@ def _make_table() -> dict[str, Name]:
         "torch._utils._rebuild_tensor": _tensor,
         "torch._utils._rebuild_tensor_v2": _tensor,
         "torch._utils._rebuild_parameter": _parameter,
-        "torch.storage._load_from_bytes": _nested_storage,
         "torch_utils.persistence._reconstruct_persistent_obj": _persistent,
         "torch.Size": _size,
         "torch.device": _device,
     }
+    working = {"torch.storage._load_from_bytes": _nested_storage}
     for core in ("numpy.core", "numpy._core"):
         functions[f"{core}.multiarray._reconstruct"] = _reconstruct
         functions[f"{core}.multiarray.scalar"] = _scalar
         functions[f"{core}.numeric._frombuffer"] = _from_buffer
     for builtin in ("builtins", "__builtin__"):
-        functions[f"{builtin}.set"] = functions[f"{builtin}.frozenset"] = _plain_set
+        working[f"{builtin}.set"] = working[f"{builtin}.frozenset"] = _plain_set
         functions[f"{builtin}.bytes"] = _empty_bytes
         functions[f"{builtin}.bytearray"] = _bytearray
     table = {full: Name(full, "function", f) for full, f in functions.items()}
+    table |= {full: Name(full, "working", f) for full, f in working.items()}
     for full in ("collections.OrderedDict", "dnnlib.util.EasyDict", "dnnlib.EasyDict"):
         table[full] = Name(full, "dict")
     for full in (

@@ -52,8 +52,12 @@ def read_zip(buffer):
         stated = bytes(_stored(buffer, entries[f"{prefix}byteorder"])[:16]).strip()
         order = ">" if stated == b"big" else "<"
 
+    storages = {}
+
     def storage(identity):
         dtype, is_bfloat16, name, count = _identity(identity, order)
+        if (name, dtype, count) in storages:
+            return storages[name, dtype, count]
         if f"{prefix}data/{name}" not in entries:
             raise CheckpointError(f"the container has no storage {shown(name)}")
         data = _stored(buffer, entries[f"{prefix}data/{name}"])
@@ -63,7 +67,8 @@ def read_zip(buffer):
                 f"{dtype} were announced"
             )
         elements = np.frombuffer(data, dtype, count)
-        return rebuild.Storage(dtype, count, elements, is_bfloat16)
+        found = rebuild.Storage(dtype, count, elements, is_bfloat16)
+        return storages.setdefault((name, dtype, count), found)
 
     data = _stored(buffer, entries[pickles[0]])
     return unpickle.Unpickler(data, 0, storage).load()
@@ -136,19 +141,24 @@ def _identity(identity, order: str):
     return dtype, code == "bf16", identity[2], identity[4]
 
 
-def read_legacy(buffer):
+def read_legacy(buffer, work=None):
     """Returns what a legacy container of `torch.save` holds.
 
     The storages come after the object that uses them, so the object's pickle is read
     twice: to measure and to build.
 
+    Args:
+      buffer: memoryview of the container.
+      work: count of work shared with the pickle around it.
+
     Raises:
       CheckpointError: damaged or truncated.
     """
+    work = work or rebuild.Work()
     position = 0
     head = []
     for what in ("magic number", "version", "system description"):
-        reader = unpickle.Unpickler(buffer, position)
+        reader = unpickle.Unpickler(buffer, position, None, work)
         head.append(reader.load())
         position = reader.position
         if what == "magic number" and head[0] != MAGIC_NUMBER:
@@ -169,11 +179,11 @@ def read_legacy(buffer):
             raise CheckpointError(f"storage {shown(name)} has two different sizes")
         return known
 
-    reader = unpickle.Unpickler(buffer, position, measure)
+    reader = unpickle.Unpickler(buffer, position, measure, work)
     reader.load()
-    keys = unpickle.Unpickler(buffer, reader.position)
+    keys = unpickle.Unpickler(buffer, reader.position, None, work)
     _fill(buffer, storages, keys.load(), keys)
-    return unpickle.Unpickler(buffer, position, measure).load()
+    return unpickle.Unpickler(buffer, position, measure, work).load()
 
 
 def _fill(buffer, storages, names, reader):

@@ -11,7 +11,6 @@ import struct
 from dglgan_tf.convert import rebuild
 from dglgan_tf.convert.errors import CheckpointError, shown
 
-MAX_OPERATIONS = 2_000_000
 BIG_TEXT = 1 << 16
 _MARK = object()
 _PROTOCOL_0 = {ord(c) for c in "ILFSVPip0gdla"} - {ord(c) for c in "0a"}
@@ -24,7 +23,7 @@ class Unpickler:
       position: index of the first byte after the pickle, once `load` returned.
     """
 
-    def __init__(self, buffer, position: int = 0, storages=None):
+    def __init__(self, buffer, position: int = 0, storages=None, work=None):
         """Prepares to read.
 
         Args:
@@ -32,10 +31,12 @@ class Unpickler:
           position: where the pickle starts.
           storages: function (persistent id) -> `rebuild.Storage` for torch
             containers; None refuses persistent ids.
+          work: the count of work that this pickle shares with others of its file.
         """
         self.buffer = buffer
         self.position = position
         self._storages = storages
+        self._work = work or rebuild.Work()
         self._stack = []
         self._memo = {}
 
@@ -67,14 +68,9 @@ class Unpickler:
             ) from error
 
     def _run(self):
-        operations = 0
+        work = self._work
         while True:
-            operations += 1
-            if operations > MAX_OPERATIONS:
-                raise CheckpointError(
-                    f"the pickle has more than {MAX_OPERATIONS} instructions, far more "
-                    "than a network's checkpoint"
-                )
+            work.spend(1)
             code = self._take(1)[0]
             if code == 0x2E:  # STOP
                 result = self._stack.pop()
@@ -208,11 +204,11 @@ class Unpickler:
 
     def _reduce(self):
         arguments = self._pop()
-        self._push(rebuild.call(self._pop(), arguments))
+        self._push(rebuild.call(self._pop(), arguments, self._work))
 
     def _new(self):
         arguments = self._pop()
-        self._push(rebuild.new(self._pop(), arguments))
+        self._push(rebuild.new(self._pop(), arguments, self._work))
 
     def _build(self):
         state = self._pop()

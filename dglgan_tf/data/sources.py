@@ -9,7 +9,7 @@ from pathlib import Path
 import gin
 import numpy as np
 
-from dglgan_tf.data import base, idx
+from dglgan_tf.data import base, catalog, encoded, idx, stored
 
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
 FASHION_MNIST_FOLDER = Path("/usr/share/datasets/fashion-mnist")
@@ -148,6 +148,42 @@ def subset(source: base.Source, max_images: int, seed: int | None = 0) -> base.S
     return base.Subset(source, np.sort(order[:max_images]))
 
 
+@gin.configurable(module="data")
+def open_source(
+    name: str, labels: str = "auto", split: str = "train", resolution: int | None = None
+) -> base.Source:
+    """Opens whatever a name or a path means; what `--data=` takes.
+
+    Args:
+      name: 'embedded', 'fashion_mnist', 'synthetic', 'tfds:NAME', or the path of a
+        folder of images, a zip file, TFRecords (NVIDIA's or ours), an HDF5 file, LMDB
+        databases, an ILSVRC tree or idx files.
+      labels: for folders and zip files, see `dglgan_tf.data.stored.images`.
+      split: for sources that have several.
+      resolution: which one of NVIDIA's TFRecords; pads idx images. Other sizes are
+        asked for by `Conversion`.
+    """
+    found = find(name, labels, split, resolution)
+    return found if isinstance(found, base.Source) else encoded.EncodedSource(found)
+
+
+def find(
+    name: str, labels: str = "auto", split: str = "train", resolution: int | None = None
+) -> base.Source | encoded.Listing:
+    """Finds what `open_source` opens; encoded images are listed, not looked at."""
+    known = {"embedded": embedded, "synthetic": synthetic}
+    if name in known:
+        return known[name]()
+    if name == "fashion_mnist":
+        return fashion_mnist(split)
+    if name.startswith("tfds:"):
+        return catalog.list_tfds(name.removeprefix("tfds:"), split)
+    place = _existing(name)
+    if place.is_dir() and idx.find(place, "train-images-idx3-ubyte"):
+        return idx_files(name, split, resolution)
+    return stored.find(place, labels, split, resolution)
+
+
 def _read_splits(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     parts = ["train", "test"] if split == "all" else [split]
     pairs = [idx.read_split(folder, part) for part in parts]
@@ -158,5 +194,8 @@ def _read_splits(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
 def _existing(folder: str) -> Path:
     place = Path(folder)
     if not place.exists():
-        raise ValueError(f"{folder}: there is no such file or folder.")
+        raise ValueError(
+            f"{folder}: there is no such file or folder; other sources are 'embedded', "
+            "'fashion_mnist' and 'tfds:NAME'."
+        )
     return place
