@@ -106,6 +106,7 @@ def run(
         "teachers": [str(path) for path in found],
         "initialize_from": str(start) if start else None,
         "data": parts.source.fingerprint(),
+        "class_names": list(parts.source.class_names),
         "parameters": {
             role: base.count_parameters(network)
             for role, network in parts.networks.by_role().items()
@@ -205,15 +206,19 @@ def describe(generator, discriminator, teacher_networks, schedule) -> str:
                 if isinstance(network, kind):
                     shown[f"{name} {kind.__name__[0]}"] = costs[id(network)]
         tables_of.append(tables.compare(shown))
-    parts = [memory.Part(costs[id(n)], ema=n is networks.generator) for n in students]
+    parts = [memory.Part(_role(n), costs[id(n)], ema=n is networks.generator) for n in students]
     parts += [
-        memory.Part(costs[id(t)], trained=train.objective.update_teachers)
+        memory.Part("teacher", costs[id(t)], trained=train.objective.update_teachers)
         for t in teachers
         if isinstance(t, base.Discriminator)
     ]
     return "\n\n".join(
         [gin.config_str(), *tables_of, _estimates(parts, train, schedule)]
     )
+
+
+def _role(network) -> str:
+    return "generator" if isinstance(network, base.Generator) else "discriminator"
 
 
 def _estimates(parts, train, schedule):
