@@ -63,7 +63,7 @@ def _generator_features(generator, z, labels):
 
 
 def _sigmas(network, entries, reference, letter):
-    """Singular values by the reference's module names, and those left after division."""
+    """Singular values by the reference's module names; those left after division."""
     names = [str(n) for n in reference.get(f"in_sn_names_{letter}", ())]
     variables = base.named_variables(network)
     layers = {id(n.u): n for n in spectral_norm.spectral_layers(network)}
