@@ -110,7 +110,7 @@ def _tolerance(name: str, family: str, jit: bool) -> float:
         return GRADIENT_TOLERANCE
     if jit:
         return JIT_TOLERANCE
-    if "img" in name or name.startswith("gfeat"):
+    if "img" in name or name.startswith(("gfeat", "train_after")):
         return IMAGE_TOLERANCE[family]
     return TOLERANCE
 

@@ -7,7 +7,7 @@ import numpy as np
 from dglgan_tf.compat import tf
 from dglgan_tf.convert import biggan_pytorch
 from dglgan_tf.convert.parity_stylegan2 import to_nchw, to_nhwc
-from dglgan_tf.layers import spectral_norm
+from dglgan_tf.layers import spectral_norm, updates
 from dglgan_tf.networks import base
 
 
@@ -25,6 +25,7 @@ def outputs(loaded, reference: dict, wrap) -> dict[str, np.ndarray]:
     found = {}
     if loaded.generator is not None:
         found |= _generator(loaded, reference, wrap)
+        found |= _trained(loaded, reference)
     if loaded.discriminator is not None and "in_real" in reference:
         found |= _scores(loaded.discriminator, reference, wrap)
         found |= _penalties(loaded.discriminator, reference, wrap)
@@ -118,6 +119,49 @@ def _scores(discriminator, reference, wrap):
         | {name: to_nchw(x) for name, x in features.items()}
         | _sigmas(discriminator, entries, reference, "D")
     )
+
+
+def _trained(loaded, reference):
+    """The first training-mode pass, and the state after it; nothing is assigned."""
+    if "out_train_img" not in reference:
+        return {}
+    generator = loaded.generator_raw or loaded.generator
+    discriminator = loaded.discriminator
+    style = "plain"
+    if any("bn.stored_mean" in name for name in reference):
+        style = "mybn"
+    z, labels = tf.constant(reference["in_z"]), tf.constant(reference["in_y"])
+    with updates.collect() as moved:
+        images = generator(z, labels, training=True)
+    entries = biggan_pytorch.generator_entries(generator.get_config(), style)
+    found = {"train_img": to_nchw(images), **_state(generator, entries, moved, "G")}
+    if discriminator is not None and "out_train_d_real" in reference:
+        real, labels = to_nhwc(reference["in_real"]), reference["in_real_y"]
+        with updates.collect() as moved:
+            found["train_d_real"] = discriminator(real, labels, training=True)
+        entries = biggan_pytorch.discriminator_entries(discriminator.get_config())
+        found |= _state(discriminator, entries, moved, "D")
+    return found
+
+
+def _state(network, entries, moved, letter):
+    """Moved variables under the source's names."""
+    values = {id(update.variable): update.value for update in moved}
+    found = {}
+    variables = base.named_variables(network)
+    for entry in entries:
+        target = getattr(entry, "target", None)
+        if target is not None and id(variables[target]) in values:
+            value = np.asarray(values[id(variables[target])])
+            name = f"train_after_{letter}/{entry.source}"
+            found[name] = entry.transform.backward(value)
+    layers = {id(n.u): n for n in spectral_norm.spectral_layers(network)}
+    for entry in entries:
+        if entry.source.endswith(".u0"):
+            sigma = layers[id(variables[entry.target])].sigma()
+            name = f"train_after_{letter}/{entry.source[: -len('u0')]}sv0"
+            found[name] = np.reshape(sigma, [1])
+    return found
 
 
 def _penalties(discriminator, reference, wrap):
