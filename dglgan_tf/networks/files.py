@@ -5,6 +5,7 @@ as a teacher. Tensor names are `<role>/<attribute path>`; the header's metadata 
 as JSON under the key `dglgan_tf`, the class and the constructor arguments of each role.
 """
 
+import importlib
 import json
 import os
 import struct
@@ -15,20 +16,17 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from dglgan_tf.networks import base, biggan, biggan_deep, stylegan2
+from dglgan_tf.networks import base
 
 FORMAT = 1
 ROLES = ("generator", "generator_ema", "discriminator")
-_CLASSES = {
-    c.__name__: c
-    for c in (
-        stylegan2.StyleGAN2Generator,
-        stylegan2.StyleGAN2Discriminator,
-        biggan.BigGANGenerator,
-        biggan.BigGANDiscriminator,
-        biggan_deep.BigGANDeepGenerator,
-        biggan_deep.BigGANDeepDiscriminator,
-    )
+_MODULES = {
+    "StyleGAN2Generator": "stylegan2",
+    "StyleGAN2Discriminator": "stylegan2",
+    "BigGANGenerator": "biggan",
+    "BigGANDiscriminator": "biggan",
+    "BigGANDeepGenerator": "biggan_deep",
+    "BigGANDeepDiscriminator": "biggan_deep",
 }
 
 
@@ -41,7 +39,7 @@ def write_tensors(path, tensors: dict[str, np.ndarray], header: dict) -> None:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    data = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    data = {name: np.asarray(array, order="C") for name, array in tensors.items()}
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -128,12 +126,13 @@ def build_network(description: dict) -> base.Network:
       ValueError: a class that this version does not have.
     """
     name = description["class"]
-    if name not in _CLASSES:
+    if name not in _MODULES:
         raise ValueError(
-            f"network class {name!r} is unknown here (known: {sorted(_CLASSES)}): "
+            f"network class {name!r} is unknown here (known: {sorted(_MODULES)}): "
             "was the file written by a newer version?"
         )
-    return _CLASSES[name].from_config(description["config"])
+    module = importlib.import_module(f"dglgan_tf.networks.{_MODULES[name]}")
+    return getattr(module, name).from_config(description["config"])
 
 
 def assign_tensors(network: base.Network, tensors: dict, source) -> None:

@@ -1,0 +1,153 @@
+"""Configuration and the manners of every command: gin files, flags, error sentences."""
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import gin
+from absl import app, flags, logging
+
+USER_ERROR = 2
+
+
+def gin_roots() -> list[Path]:
+    """Folders in which gin files are looked up by name: the clone's, the wheel's."""
+    package = Path(__file__).resolve().parent
+    folders = (package.parent / "gin", package / "gin_files")
+    return [folder for folder in folders if folder.is_dir()]
+
+
+def find_gin_file(name: str) -> str:
+    """Returns the path of a gin file given as a path or by name.
+
+    Args:
+      name: 'my.gin', 'gin/biggan128.gin', 'biggan128.gin' or 'biggan128'.
+
+    Raises:
+      ValueError: not found; says where it was looked for and names close matches.
+    """
+    if os.path.isfile(name):
+        return name
+    relative = name.removeprefix("gin/")
+    for candidate in (relative, f"{relative}.gin"):
+        for root in gin_roots():
+            if (root / candidate).is_file():
+                return str(root / candidate)
+    import difflib
+
+    known = [p.relative_to(r).as_posix() for r in gin_roots() for p in r.rglob("*.gin")]
+    close = difflib.get_close_matches(relative, known, 3, 0.4)
+    hint = f"; did you mean {', '.join(close)}?" if close else ""
+    raise ValueError(f"no gin file {name!r} here nor in the package's gin folder{hint}")
+
+
+def define_flags() -> None:
+    """Defines the flags of every command that reads gin files."""
+    flags.DEFINE_multi_string(
+        "gin_file", [], "Gin file, by path or name; may be repeated, later ones win."
+    )
+    flags.DEFINE_multi_string(
+        "gin_param", [], "A binding such as Trainer.batch_size=64; may be repeated."
+    )
+    flags.DEFINE_multi_string("gin_bindings", [], "The same as --gin_param.")
+
+
+def parse_flags() -> None:
+    """Parses the gin files and bindings that the flags name.
+
+    Raises:
+      ValueError: no gin file was given, or one does not parse.
+    """
+    values = flags.FLAGS
+    if not values.gin_file:
+        raise ValueError(
+            "no --gin_file given: name one, for instance --gin_file=gin/quickstart.gin"
+        )
+    parse(values.gin_file, [*values.gin_param, *values.gin_bindings])
+
+
+def default_run_dir() -> str:
+    """Returns runs/<name of the last gin file>."""
+    return os.path.join("runs", Path(flags.FLAGS.gin_file[-1]).stem)
+
+
+def register() -> None:
+    """Imports every module with configurables and registers losses by reference.
+
+    Losses take no configuration of their own: gin may name them, not bind them.
+    """
+    from dglgan_tf import configurables  # noqa: F401
+
+
+def parse(gin_files: Sequence[str], bindings: Sequence[str]) -> None:
+    """Parses gin files and bindings strictly: an unknown name is an error.
+
+    Args:
+      gin_files: paths or names, later ones override earlier ones.
+      bindings: 'name.parameter = value', override the files.
+
+    Raises:
+      ValueError: a file that is missing, a name that is unknown, a value that does not
+        parse.
+    """
+    register()
+    for root in gin_roots():
+        gin.add_config_file_search_path(str(root))
+    paths = [find_gin_file(name) for name in gin_files]
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.FATAL)  # gin reports every folder it looks into
+    try:
+        gin.parse_config_files_and_bindings(paths, list(bindings), skip_unknown=False)
+    except (ValueError, TypeError, SyntaxError, OSError, RuntimeError) as error:
+        raise ValueError(f"configuration: {sentence(error)}") from error
+    finally:
+        logging.set_verbosity(verbosity)
+
+
+def sentence(error: BaseException) -> str:
+    """Returns an exception's message on one line, without gin's call trail."""
+    text = str(error).split("\n  In call to configurable")[0]
+    text = text.split('In file "')[0] if text.startswith("In file") else text
+    return " ".join(text.split()) or type(error).__name__
+
+
+def run_entry(main: Callable[[list[str]], int | None]) -> None:
+    """Runs a command: flags, then `main(positional arguments)`, then the exit code.
+
+    A `ValueError` or `OSError` is the user's to mend: one sentence on standard error
+    and exit code 2, no traceback (`--traceback` shows it). Anything else is a defect
+    of the program and keeps its traceback.
+    """
+    if "traceback" not in flags.FLAGS:
+        flags.DEFINE_bool("traceback", False, "Show the traceback of an error.")
+    app.run(lambda argv: sys.exit(_guarded(main, argv)), flags_parser=_parse_flags)
+
+
+def _parse_flags(argv):
+    try:
+        return flags.FLAGS(argv)
+    except flags.Error as error:
+        _complain(error)
+        sys.exit(USER_ERROR)
+
+
+def _guarded(main, argv):
+    logging.use_absl_handler()
+    try:
+        if len(argv) > 1:
+            raise ValueError(
+                f"unexpected argument {argv[1]!r}: options start with --, see --help"
+            )
+        return main(argv) or 0
+    except (ValueError, OSError) as error:
+        if flags.FLAGS.traceback:
+            traceback.print_exc()
+        _complain(error)
+        return USER_ERROR
+
+
+def _complain(error):
+    command = Path(sys.argv[0]).name
+    print(f"{command}: {sentence(error)}", file=sys.stderr)

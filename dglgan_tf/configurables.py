@@ -1,0 +1,35 @@
+"""Everything that gin files may name, registered in one place by importing it."""
+
+import gin
+
+from dglgan_tf import comparison, experiment, recipe  # noqa: F401
+from dglgan_tf.data import pipeline, sources  # noqa: F401
+from dglgan_tf.losses import adversarial, guidance
+from dglgan_tf.networks import biggan, biggan_deep, stylegan2  # noqa: F401
+from dglgan_tf.training import ema, objective, optimizers, trainer  # noqa: F401
+
+_BY_REFERENCE = (
+    adversarial.d_hinge,
+    adversarial.g_hinge,
+    adversarial.d_logistic,
+    adversarial.g_logistic,
+    adversarial.d_wgan,
+    adversarial.g_wgan,
+    adversarial.d_relativistic,
+    adversarial.g_relativistic,
+    guidance.sum_teachers,
+    guidance.dynamic_teachers,
+    objective.scores_joint,
+    objective.scores_separate,
+)
+for _function in _BY_REFERENCE:
+    gin.external_configurable(_function, module="losses", allowlist=[])
+
+_SCHEDULES = (
+    guidance.linear_warmup,
+    guidance.linear_decay,
+    guidance.cosine_decay,
+    guidance.exponential_decay,
+)
+for _function in _SCHEDULES:
+    gin.external_configurable(_function, module="guidance")

@@ -1,0 +1,128 @@
+"""From a path to networks: finds the format, loads it and reports what was found."""
+
+import hashlib
+import importlib
+from pathlib import Path
+
+from dglgan_tf.convert import describe, reader, result
+from dglgan_tf.convert.errors import CheckpointError, shown
+
+FORMATS = (
+    "stylegan2_tf1",
+    "stylegan2_ada",
+    "stylegan2_rosinality",
+    "biggan_deep_hf",
+    "biggan_pytorch",
+    "biggan_studiogan",
+    "biggan_tfhub",
+)
+FAMILIES = {"StyleGAN2": "stylegan2", "BigGAN": "biggan", "BigGANDeep": "biggan_deep"}
+
+
+def load_checkpoint(path, config=None) -> result.Loaded:
+    """Loads networks; see `dglgan_tf.convert.load_checkpoint`."""
+    path = Path(path)
+    if config is not None and not isinstance(config, dict):
+        raise CheckpointError(f"config={shown(config)} must be a dict of arguments")
+    own = _own_file(path)
+    try:
+        loaded = _load_own(own, config) if own else _load_official(path, config)
+    except CheckpointError as error:
+        text = str(error)
+        raise CheckpointError(
+            text if str(path) in text else f"{path}: {text}"
+        ) from error
+    except RecursionError as error:
+        raise CheckpointError(f"{path}: its objects are nested too deeply") from error
+    loaded.report["source"] = str(path)
+    loaded.report["sha256"] = hashes(own or path)
+    loaded.report["parameters"] = _parameters(loaded)
+    loaded.report.setdefault("ignored", []).extend(reader.ignored_files(path))
+    loaded.report.setdefault("notes", [])
+    return loaded
+
+
+def _load_official(path: Path, config) -> result.Loaded:
+    tree = reader.read(path)
+    module = find_format(tree)
+    if module is None:
+        raise CheckpointError(
+            f"no StyleGAN2 or BigGAN checkpoint: it looks like {describe.tree(tree)}"
+        )
+    loaded = module.load(tree, config)
+    loaded.report["format"] = module.FORMAT
+    return loaded
+
+
+def find_format(tree):
+    """Returns the family module that reads a tree, or None."""
+    for name in FORMATS:
+        module = importlib.import_module(f"dglgan_tf.convert.{name}")
+        if module.detect(tree):
+            return module
+    return None
+
+
+def _own_file(path: Path) -> Path | None:
+    """Returns the safetensors file that a path means, if it means one."""
+    if path.is_file() and path.suffix == ".safetensors":
+        return path
+    found = sorted(path.glob("*.safetensors")) if path.is_dir() else []
+    return found[0] if len(found) == 1 else None
+
+
+def _load_own(path: Path, config) -> result.Loaded:
+    from dglgan_tf.networks import files
+
+    if config:
+        raise CheckpointError(
+            "a checkpoint of this package states its configuration: leave config out"
+        )
+    try:
+        networks = files.load_networks(path)
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(str(error)) from error
+    raw = networks.get("generator")
+    generator = networks.get("generator_ema", raw)
+    discriminator = networks.get("discriminator")
+    if generator is None and discriminator is None:
+        raise CheckpointError("the file holds neither generator nor discriminator")
+    known = generator if generator is not None else discriminator
+    name = type(known).__name__.replace("Generator", "").replace("Discriminator", "")
+    settings = generator.get_config() if generator is not None else {}
+    if discriminator is not None:
+        settings["discriminator"] = discriminator.get_config()
+    return result.Loaded(
+        generator=generator,
+        generator_raw=raw if generator is not raw else None,
+        discriminator=discriminator,
+        family=FAMILIES.get(name, name),
+        config=settings,
+        report={"format": "dglgan_tf"},
+    )
+
+
+def hashes(path: Path):
+    """Returns the SHA-256 of a file, or {name: SHA-256} of a folder's files."""
+    path = Path(path)
+    if path.is_dir():
+        files = sorted(p for p in path.rglob("*") if p.is_file())
+        return {str(p.relative_to(path)): hashes(p) for p in files}
+    if not path.is_file():
+        return {p.name: hashes(p) for p in sorted(path.parent.glob(f"{path.name}.*"))}
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def _parameters(loaded) -> dict[str, int]:
+    from dglgan_tf.networks import base
+
+    counts = {}
+    for role in ("generator", "generator_raw", "discriminator"):
+        network = getattr(loaded, role)
+        if network is not None:
+            counts[role] = base.count_parameters(network)
+    return counts

@@ -1,0 +1,361 @@
+"""StyleGAN2's TensorFlow-1 `.pkl` (NVIDIA, and DGL-GAN's fork) to and from ours.
+
+The file is a pickled tuple (G, D, Gs) of `Network` objects with flat variables. All
+widths are read from the variables, so `channels_fraction` needs no knowledge of the
+fork; arguments tell the minibatch-std group, the filter and learning-rate multipliers.
+The later ADA-TF code writes the same container with other defaults and label handling:
+told apart by the names of its build functions.
+"""
+
+import numpy as np
+
+from dglgan_tf.convert import mapping as m
+from dglgan_tf.convert import nvidia, result
+from dglgan_tf.convert import stylegan2_common as common
+from dglgan_tf.convert.errors import CheckpointError, shown
+
+FORMAT = "stylegan2-tf1"
+ROLES = {"Gs": "generator_ema", "G": "generator", "D": "discriminator"}
+_SYNTHESIS = (
+    "G_synthesis_stylegan2",
+    "G_synthesis_stylegan2_compress",
+    "G_synthesis_stylegan2_distill",
+    "G_synthesis",
+)
+_GENERATORS = ("G_main", "G_main_internal_features")
+_DISCRIMINATORS = (
+    "D_stylegan2",
+    "D_stylegan2_distill",
+    "D_stylegan2_internal",
+    "D_main",
+)
+_PROGRESSIVE = ("G_synthesis_stylegan_revised", "D_stylegan", "G_style", "D_basic")
+# The fork's distillation networks carry 1x1 kernels that only their loss uses.
+_IGNORED = (r"(synthesis/)?\d+x\d+/weight",)
+
+
+def detect(tree) -> bool:
+    """Tells whether a tree holds TF1 networks, or the variables that `export` gives."""
+    if isinstance(tree, dict):
+        return isinstance(tree.get("static_kwargs"), dict) and any(
+            isinstance(tree.get(key), dict) for key in ROLES
+        )
+    networks = tree if isinstance(tree, (tuple, list)) else ()
+    return bool(networks) and all(nvidia.is_tf1_network(n) for n in networks)
+
+
+def load(tree, config=None) -> result.Loaded:
+    """Loads G, D and Gs; see `mapping` for the contract."""
+    parts = {}
+    for key, role in ROLES.items():
+        network = _find(tree, key)
+        if network is None:
+            continue
+        infer = _discriminator_config if key == "D" else _generator_config
+        try:
+            arrays, arguments, modern = _table(network, tree, key)
+            settings = infer(arrays, arguments, modern)
+        except CheckpointError as error:
+            raise CheckpointError(f"{key}: {error}") from error
+        parts[role] = common.Part(key, settings, arrays, _IGNORED)
+    if not parts:
+        raise CheckpointError(
+            "the file holds TF1 networks, but none named G, D or Gs as in StyleGAN2"
+        )
+    entries = {"generator": generator_entries, "discriminator": discriminator_entries}
+    return common.load(parts, entries, config)
+
+
+def _find(tree, key):
+    if isinstance(tree, dict):
+        return tree.get(key)
+    for index, network in enumerate(tree):
+        state = network.state if isinstance(network.state, dict) else {}
+        name = state.get("name")
+        if name == key or (len(tree) == 3 and ("G", "D", "Gs")[index] == key):
+            return network
+    return None
+
+
+def _table(network, tree, key):
+    """Returns (variables, arguments, whether ADA-TF's code made the network)."""
+    if not nvidia.is_tf1_network(network):
+        return network, dict(tree["static_kwargs"].get(key) or {}), False
+    state = network.state if isinstance(network.state, dict) else {}
+    arguments = {}
+    functions = [state.get("build_func_name")]
+    components = state.get("components")
+    for part in (components if isinstance(components, dict) else {}).values():
+        inner = part.state if nvidia.is_tf1_network(part) else None
+        if isinstance(inner, dict):
+            arguments.update(_dict(inner.get("static_kwargs")))
+            functions.append(inner.get("build_func_name"))
+    arguments.update(_dict(state.get("static_kwargs")))
+    modern = "G_synthesis" in functions or "D_main" in functions
+    _check_functions(functions, key)
+    return nvidia.tf1_variables(network), arguments, modern
+
+
+def _dict(value) -> dict:
+    return value if isinstance(value, dict) else {}
+
+
+def _check_functions(functions, key):
+    for name in functions:
+        if name in _PROGRESSIVE:
+            raise CheckpointError(
+                f"{shown(name)} builds a progressive network (StyleGAN1 or StyleGAN2 "
+                "configurations A to D); only configurations E and F are supported"
+            )
+    allowed = _DISCRIMINATORS if key == "D" else _GENERATORS
+    wanted = [allowed, *([_SYNTHESIS, ("G_mapping",)] if key != "D" else [])]
+    for name in functions:
+        if not any(name in group for group in wanted):
+            raise CheckpointError(
+                f"{shown(name)} builds no plain StyleGAN2 network (a search variant "
+                "of a fork, or another model): it is not supported"
+            )
+
+
+def _common_config(arguments, modern, architecture) -> dict:
+    for name in ("nonlinearity", "mapping_nonlinearity", "act", "mapping_act"):
+        common.require(arguments.get(name, "lrelu"), ("lrelu",), name)
+    for name in ("normalize_latents", "use_noise"):
+        common.require(arguments.get(name, True), (True,), name)
+    return {
+        "architecture": architecture,
+        "resample_filter": common.taps(arguments.get("resample_kernel")),
+        "conv_clamp": arguments.get("conv_clamp") if modern else None,
+    }
+
+
+def _generator_config(arrays, arguments, modern) -> dict:
+    sides = common.sides(arrays, r"synthesis/(\d+)x\d+/Conv")
+    top = f"synthesis/{sides[-1]}x{sides[-1]}"
+    architecture = "orig"
+    if "synthesis/4x4/ToRGB/weight" in arrays:
+        architecture = "skip"
+    elif f"{top}/Skip/weight" in arrays:
+        architecture = "resnet"
+    widths = [common.shape(arrays, _last_conv(r) + "/weight", 4)[3] for r in sides]
+    return {
+        **_common_config(arguments, modern, architecture),
+        "resolution": sides[-1],
+        "num_channels": common.shape(arrays, f"{top}/ToRGB/weight", 4)[3],
+        "channels": widths,
+        "const_channels": common.shape(arrays, "synthesis/4x4/Const/const", 4)[1],
+        "w_dim": common.shape(arrays, "dlatent_avg", 1)[0],
+        "w_avg_decay": arguments.get("dlatent_avg_beta", 0.995),
+        "mapping_lr_multiplier": arguments.get("mapping_lrmul", 0.01),
+        **_latent_config(arrays),
+    }
+
+
+def _last_conv(side: int) -> str:
+    return f"synthesis/{side}x{side}/Conv" + ("" if side == 4 else "1")
+
+
+def _latent_config(arrays) -> dict:
+    layers = common.count(arrays, "mapping/Dense{}/weight")
+    first, width = common.shape(arrays, "mapping/Dense0/weight", 2)
+    settings = {"mapping_layers": layers, "z_dim": first, "num_classes": 0}
+    if layers > 1:
+        settings["mapping_width"] = width
+    if "mapping/LabelConcat/weight" in arrays:
+        classes, z_dim = common.shape(arrays, "mapping/LabelConcat/weight", 2)
+        settings.update(num_classes=classes, z_dim=z_dim, label_method="concatenation")
+    elif "mapping/LabelEmbed/weight" in arrays:
+        classes, embed = common.shape(arrays, "mapping/LabelEmbed/weight", 2)
+        settings.update(num_classes=classes, z_dim=first - embed, embed_width=embed)
+    return settings
+
+
+def _discriminator_config(arrays, arguments, modern) -> dict:
+    sides = common.sides(arrays, r"(\d+)x\d+/(?:Conv|FromRGB)")
+    top = f"{sides[-1]}x{sides[-1]}"
+    architecture = "orig"
+    if len(sides) == 1 or "4x4/FromRGB/weight" in arrays:
+        architecture = "skip"
+    elif f"{top}/Skip/weight" in arrays:
+        architecture = "resnet"
+    total, width = common.shape(arrays, "4x4/Conv/weight", 4)[2:]
+    widths = [common.shape(arrays, f"{r}x{r}/Conv0/weight", 4)[2] for r in sides[1:]]
+    group = arguments.get("mbstd_group_size", None if modern else 4)
+    settings = {
+        **_common_config(arguments, modern, architecture),
+        "resolution": sides[-1],
+        "num_channels": common.shape(arrays, f"{top}/FromRGB/weight", 4)[2],
+        "channels": [width, *widths],
+        "mbstd_group_size": group,
+        "mbstd_num_channels": total - width,
+        "dense_width": common.shape(arrays, "4x4/Dense0/weight", 2)[1],
+    }
+    outputs = common.shape(arrays, "Output/weight", 2)[1]
+    if "LabelEmbed/weight" in arrays:
+        return {**settings, **_label_config(arrays, arguments, outputs)}
+    classes = arguments.get("label_size", outputs if outputs > 1 else 0)
+    return {**settings, "num_classes": classes, "label_method": "selection"}
+
+
+def _label_config(arrays, arguments, outputs) -> dict:
+    """ADA-TF's mapped labels."""
+    classes, embed = common.shape(arrays, "LabelEmbed/weight", 2)
+    layers = common.count(arrays, "Mapping{}/weight")
+    settings = {
+        "num_classes": classes,
+        "embed_width": embed,
+        "cmap_dim": outputs,
+        "mapping_layers": layers,
+        "mapping_lr_multiplier": arguments.get("mapping_lrmul", 0.1),
+    }
+    if layers > 1:
+        width = common.shape(arrays, "Mapping0/weight", 2)[1]
+        settings["mapping_width"] = width
+    return settings
+
+
+def _weighted(source, target, layout=m.IDENTITY) -> list:
+    return [
+        m.Entry(f"{source}/weight", f"{target}/kernel", layout),
+        m.Entry(f"{source}/bias", f"{target}/bias"),
+    ]
+
+
+def _affine(source, target) -> list:
+    return [
+        m.Entry(f"{source}/mod_weight", f"{target}/affine/kernel"),
+        m.Entry(f"{source}/mod_bias", f"{target}/affine/bias", m.ADD_ONE),
+    ]
+
+
+def _styled(source, target, layer: int, side: int) -> list:
+    noise = m.reshape((1, 1, side, side), (side, side))
+    return [
+        *_weighted(source, target),
+        *_affine(source, target),
+        m.Entry(f"{source}/noise_strength", f"{target}/noise/strength"),
+        m.Entry(f"synthesis/noise{layer}", f"{target}/noise/constant", noise),
+    ]
+
+
+def generator_entries(config) -> list:
+    """Returns the mapping of a generator with this full configuration."""
+    entries = [m.Entry("dlatent_avg", "w_avg")]
+    entries.append(m.Fixed("lod", np.float32(0), checked=False, optional=True))
+    if config["num_classes"] and config["label_method"] == "concatenation":
+        source = "mapping/LabelConcat/weight"
+        entries.append(m.Entry(source, "mapping/label_table"))
+    elif config["num_classes"]:
+        entries += _weighted("mapping/LabelEmbed", "mapping/label_embedding")
+    for i in range(config["mapping_layers"]):
+        entries += _weighted(f"mapping/Dense{i}", f"mapping/dense/{i}")
+    constant = m.chain(m.FIRST, m.CHW)
+    entries.append(m.Entry("synthesis/4x4/Const/const", "constant", constant))
+    side, layer = 4, 0
+    while side <= config["resolution"]:
+        source, target = f"synthesis/{side}x{side}", f"blocks/{side}"
+        if side > 4:
+            up = f"{source}/Conv0_up"
+            entries += _styled(up, f"{target}/conv0", layer - 1, side)
+        entries += _styled(_last_conv(side), f"{target}/conv1", layer, side)
+        if config["architecture"] == "skip" or side == config["resolution"]:
+            entries += _weighted(f"{source}/ToRGB", f"{target}/to_rgb")
+            entries += _affine(f"{source}/ToRGB", f"{target}/to_rgb")
+        if config["architecture"] == "resnet" and side > 4:
+            entries.append(m.Entry(f"{source}/Skip/weight", f"{target}/skip/kernel"))
+        side, layer = 2 * side, layer + 2
+    return entries
+
+
+def discriminator_entries(config) -> list:
+    """Returns the mapping of a discriminator with this full configuration."""
+    entries, side = [], config["resolution"]
+    every = config["architecture"] == "skip"
+    while side >= 4:
+        source = f"{side}x{side}"
+        target = f"blocks/{side}" if side > 4 else "head"
+        if every or side == config["resolution"]:
+            entries += _weighted(f"{source}/FromRGB", f"{target}/from_rgb")
+        if side > 4:
+            entries += _weighted(f"{source}/Conv0", f"{target}/conv0")
+            entries += _weighted(f"{source}/Conv1_down", f"{target}/conv1")
+        if side > 4 and config["architecture"] == "resnet":
+            entries.append(m.Entry(f"{source}/Skip/weight", f"{target}/skip/kernel"))
+        side //= 2
+    flat = m.dense_rows_from_chw(config["channels"][0])
+    entries += _weighted("4x4/Conv", "head/conv")
+    entries += _weighted("4x4/Dense0", "head/dense", flat)
+    entries += _weighted("Output", "head/output_dense")
+    if config["num_classes"] and config["label_method"] == "projection":
+        entries += _weighted("LabelEmbed", "mapping/label_embedding")
+        for i in range(config["mapping_layers"]):
+            entries += _weighted(f"Mapping{i}", f"mapping/dense/{i}")
+    return entries
+
+
+def export(networks) -> dict:
+    """Returns {'G', 'D', 'Gs': {variable name: array}, 'static_kwargs': {...}}.
+
+    Raises:
+      CheckpointError: what this format cannot hold: a clamp, mapped labels.
+    """
+    networks = common.exported(networks, FORMAT)
+    tree, arguments = {}, {}
+    for key, role in ROLES.items():
+        network = networks.get(role)
+        if network is None:
+            continue
+        config = {**network.get_config(), "channels": common.widths(network)}
+        _check_exportable(config, key)
+        entries = generator_entries if key != "D" else discriminator_entries
+        tree[key] = m.invert(entries(config), m.arrays_of(network))
+        arguments[key] = _static_kwargs(network, config, key)
+    if "Gs" not in tree and "G" in tree:
+        tree["Gs"], arguments["Gs"] = tree["G"], arguments["G"]
+    return {**tree, "static_kwargs": arguments}
+
+
+def _check_exportable(config, key):
+    if config["conv_clamp"] is not None:
+        raise CheckpointError(f"{FORMAT} cannot hold conv_clamp")
+    method = "selection" if key == "D" else "concatenation"
+    if config["num_classes"] and config["label_method"] != method:
+        raise CheckpointError(
+            f"{FORMAT} cannot hold labels by {config['label_method']}, only by {method}"
+        )
+    if np.ndim(config["resample_filter"]) != 1:
+        raise CheckpointError(f"{FORMAT} cannot hold a filter that is not separable")
+
+
+def _static_kwargs(network, config, key) -> dict:
+    """What the variables' shapes leave open, under the original's names."""
+    arguments = {
+        "num_channels": config["num_channels"],
+        "resolution": config["resolution"],
+        "label_size": config["num_classes"],
+        "architecture": config["architecture"],
+        "resample_kernel": config["resample_filter"],
+    }
+    if config["channels_fraction"] != 1:
+        arguments["channels_fraction"] = config["channels_fraction"]
+    widths = common.widths(network)
+    if key == "D":
+        arguments["mbstd_group_size"] = config["mbstd_group_size"]
+        arguments["mbstd_num_features"] = config["mbstd_num_channels"]
+    else:
+        arguments["latent_size"] = config["z_dim"]
+        arguments["dlatent_size"] = config["w_dim"]
+        arguments["mapping_layers"] = config["mapping_layers"]
+        arguments["mapping_fmaps"] = config["mapping_width"] or config["w_dim"]
+        arguments["mapping_lrmul"] = config["mapping_lr_multiplier"]
+        arguments["dlatent_avg_beta"] = config["w_avg_decay"]
+    ruled = config["channel_base"] // 2, config["channel_max"]
+    if widths == _ruled_widths(*ruled, config):
+        arguments["fmap_base"], arguments["fmap_max"] = ruled
+    return arguments
+
+
+def _ruled_widths(base, top, config) -> list[int]:
+    fraction = config["channels_fraction"]
+    sides = [4 << k for k in range(len(config["channels"]))]
+    return [max(1, min(2 * base // r, top)) // fraction for r in sides]

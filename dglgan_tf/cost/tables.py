@@ -1,0 +1,143 @@
+"""Cost of several networks side by side: plain text, CSV and JSON.
+
+The first network is the reference: percentages of the others are of its totals.
+"""
+
+import csv
+import dataclasses
+import io
+import json
+
+from dglgan_tf.cost import macs
+from dglgan_tf.networks import base
+
+_TOTALS = (
+    ("parameters", "parameters"),
+    ("MACs, up-conv at input size", "macs"),
+    ("MACs, up-conv at output size", "macs_output"),
+    ("MACs executed", "executed"),
+    ("activations, all (bytes)", "activation_bytes"),
+    ("activations, peak (bytes)", "peak_bytes"),
+)
+_FIELDS = ("parameters", "macs", "macs_output", "executed", "output_bytes")
+
+
+def count_all(networks: dict) -> dict[str, macs.Cost]:
+    """Returns {name: Cost} of {name: network or Cost}."""
+    if not networks:
+        raise ValueError("networks={} is empty: give at least one network to count")
+    return {
+        name: macs.count(item) if isinstance(item, base.Network) else item
+        for name, item in networks.items()
+    }
+
+
+def compare(networks: dict, layers: bool = True, latency: dict | None = None) -> str:
+    """Returns a plain-text table of networks side by side.
+
+    Args:
+      networks: {'teacher': network or Cost, 'student': ...}.
+      layers: False leaves out the rows per layer.
+      latency: {name: latency.Latency} measured, added to the totals.
+
+    Returns:
+      lines of text: totals with percentages of the first network, then one line per
+      layer with its share of each network's total MACs.
+    """
+    costs = count_all(networks)
+    text = render(*_totals(costs, latency or {}))
+    if layers:
+        text += "\n\n" + render(*_layers(costs))
+    return text
+
+
+def _totals(costs, latency):
+    names = list(costs)
+    head = ["total"]
+    for name in names:
+        head += [name, f"% of {names[0]}"] if name != names[0] else [name]
+    body = [_line(title, field, costs) for title, field in _TOTALS]
+    for title, field in (("latency p50 (ms)", "p50_ms"), ("latency p95", "p95_ms")):
+        if set(latency) >= set(names):
+            body.append(_line(title, field, latency))
+    return head, body
+
+
+def _line(title, field, items):
+    values = [getattr(item, field) for item in items.values()]
+    cells = [title, scaled(values[0])]
+    for value in values[1:]:
+        cells += [scaled(value), _percent(value, values[0])]
+    return cells
+
+
+def _layers(costs):
+    head = ["layer"]
+    for name in costs:
+        head += [f"{name} output", "params", "MACs", "%"]
+    tables = {n: {row.path: row for row in cost.rows} for n, cost in costs.items()}
+    body = []
+    for path in _paths(costs.values()):
+        cells = [path]
+        for name, cost in costs.items():
+            row = tables[name].get(path)
+            if row is None:
+                cells += ["-"] * 4
+                continue
+            shape = "x".join(str(size) for size in row.output_shape) or "-"
+            share = _percent(row.macs, cost.macs)
+            cells += [shape, scaled(row.parameters), scaled(row.macs), share]
+        body.append(cells)
+    return head, body
+
+
+def _paths(costs) -> list[str]:
+    """Returns all layers' paths: the first network's order, then what others add."""
+    return list(dict.fromkeys(row.path for cost in costs for row in cost.rows))
+
+
+def render(head: list[str], body: list[list[str]]) -> str:
+    """Returns an aligned table: first column left, the others right."""
+    widths = [max(len(line[i]) for line in [head, *body]) for i in range(len(head))]
+
+    def line(cells):
+        rest = [cell.rjust(w) for cell, w in zip(cells[1:], widths[1:], strict=True)]
+        return "  ".join([cells[0].ljust(widths[0]), *rest]).rstrip()
+
+    return "\n".join([line(head), line(["-" * w for w in widths]), *map(line, body)])
+
+
+def scaled(value: float) -> str:
+    """Returns a number with four digits and k, M, G or T."""
+    for factor, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= 0.99995 * factor:
+            return f"{value / factor:.4g} {unit}"
+    return f"{value:.4g}"
+
+
+def _percent(value, whole) -> str:
+    return f"{100 * value / whole:.1f}" if whole else "-"
+
+
+def compare_csv(networks: dict) -> str:
+    """Returns the rows of all networks as CSV, exact integers, totals last."""
+    costs = count_all(networks)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["network", "layer", "kind", "output_shape", *_FIELDS])
+    for name, cost in costs.items():
+        for row in cost.rows:
+            shape = "x".join(map(str, row.output_shape))
+            numbers = [getattr(row, field) for field in _FIELDS]
+            writer.writerow([name, row.path, row.kind, shape, *numbers])
+        totals = [sum(getattr(row, field) for row in cost.rows) for field in _FIELDS]
+        writer.writerow([name, "total", "", "", *totals])
+    return text.getvalue()
+
+
+def compare_json(networks: dict) -> str:
+    """Returns {network: every field of its `macs.Cost`} as JSON."""
+    costs = count_all(networks)
+    return json.dumps(
+        {name: dataclasses.asdict(cost) for name, cost in costs.items()}, indent=2
+    )

@@ -1,0 +1,98 @@
+"""Folders of idx files, the format of MNIST and its relatives (`*-ubyte`, `*.gz`)."""
+
+import gzip
+import io
+import struct
+from pathlib import Path
+
+import numpy as np
+
+_UINT8 = 0x08
+
+
+def read(path: Path) -> np.ndarray:
+    """Reads one idx file of bytes, gzip-compressed or not.
+
+    Args:
+      path: file.
+
+    Returns:
+      array: uint8 with the shape that the file states.
+
+    Raises:
+      ValueError: where the file is not a complete idx file of bytes.
+    """
+    content = path.read_bytes()
+    if content[:2] == b"\x1f\x8b":
+        try:
+            content = gzip.decompress(content)
+        except (OSError, EOFError) as error:
+            raise ValueError(f"{path}: damaged gzip file ({error}).") from error
+    if len(content) < 4 or content[:3] != bytes([0, 0, _UINT8]):
+        raise ValueError(f"{path}: not an idx file of unsigned bytes.")
+    rank = content[3]
+    header = 4 + 4 * rank
+    if len(content) < header:
+        raise ValueError(f"{path}: cut short in its header.")
+    shape = struct.unpack(f">{rank}I", content[4:header])
+    array = np.frombuffer(content, np.uint8, offset=header)
+    if array.size != int(np.prod(shape)):
+        raise ValueError(
+            f"{path}: holds {array.size} bytes where its header promises "
+            f"{int(np.prod(shape))}."
+        )
+    return array.reshape(shape)
+
+
+def write(path: Path, array: np.ndarray) -> None:
+    """Writes a gzip-compressed idx file of bytes, the same bytes every time.
+
+    Args:
+      path: file, named *.gz.
+      array: uint8 of any shape.
+    """
+    header = bytes([0, 0, _UINT8, array.ndim]) + struct.pack(
+        f">{array.ndim}I", *array.shape
+    )
+    content = header + np.ascontiguousarray(array, np.uint8).tobytes()
+    stream = io.BytesIO()
+    # GzipFile's header does not depend on the Python version; gzip.compress's does.
+    with gzip.GzipFile("", "wb", 9, stream, mtime=0) as file:
+        file.write(content)
+    path.write_bytes(stream.getvalue())
+
+
+def find(folder: Path, stem: str) -> Path | None:
+    """Returns `folder/stem` or `folder/stem.gz`, whichever exists, else None."""
+    for name in (stem, stem + ".gz", stem.replace("-idx", ".idx")):
+        if (folder / name).is_file():
+            return folder / name
+    return None
+
+
+def read_split(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Reads the images and labels of one split.
+
+    Args:
+      folder: where `<prefix>-images-idx3-ubyte(.gz)` and the labels lie.
+      split: 'train' or 'test' (whose files are named t10k).
+
+    Returns:
+      images: [N, H, W] uint8.
+      labels: [N] uint8.
+    """
+    prefix = {"train": "train", "test": "t10k"}.get(split)
+    if prefix is None:
+        raise ValueError(f"split={split!r} must be 'train', 'test' or 'all'.")
+    arrays = []
+    for stem in (f"{prefix}-images-idx3-ubyte", f"{prefix}-labels-idx1-ubyte"):
+        path = find(folder, stem)
+        if path is None:
+            raise ValueError(f"{folder}: {stem} or {stem}.gz is missing.")
+        arrays.append(read(path))
+    if len(arrays[0]) != len(arrays[1]) or arrays[0].ndim != 3:
+        raise ValueError(
+            f"{folder}: {split} images {list(arrays[0].shape)} and labels "
+            f"{list(arrays[1].shape)} do not belong together."
+        )
+    return arrays[0], arrays[1]

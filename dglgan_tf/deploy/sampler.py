@@ -1,0 +1,286 @@
+"""Images by seed from a network or from its export.
+
+Image i is a function of seed i, its class and the truncation alone: latents come from
+NumPy's generator of that seed, nothing in a generator mixes the images of a batch, and
+random noise is drawn for one image at a time.
+"""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from dglgan_tf import latents, runs
+from dglgan_tf.compat import tf
+from dglgan_tf.deploy import truncation
+from dglgan_tf.layers import spectral_norm
+from dglgan_tf.networks import base, files
+
+NOISE_MODES = ("const", "random", "none")
+FACTS_FILE = Path("assets.extra") / "dglgan_tf.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """What one must know of a generator to feed it.
+
+    Attributes:
+      z_dim, resolution, num_channels, num_classes: as in `base.Generator`.
+      truncation: 'w' (style vectors are pulled to their mean by a factor) or 'z'
+        (latents are confined to a threshold).
+      untruncated: the truncation value that changes nothing.
+      noise: 'const', 'random' or 'none'; 'none' where the network has no noise.
+      class_names: in order, or empty.
+    """
+
+    z_dim: int
+    resolution: int
+    num_channels: int
+    num_classes: int
+    truncation: str
+    untruncated: float
+    noise: str = "none"
+    class_names: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Sampler:
+    """A generator ready to draw images by seed.
+
+    Attributes:
+      facts: what it takes.
+      generate: (z [N, z_dim], labels [N] int32 or None, truncation or None,
+        seed [2] int32) -> float32 [N, H, W, C]; a fixed N is traced once.
+      source: where it came from, for messages.
+    """
+
+    facts: Facts
+    generate: Callable
+    source: str = ""
+
+    def images(self, seeds, labels=None, truncation=None, batch: int = 32):
+        """Draws one image for each seed.
+
+        Args:
+          seeds: N ints from 0 to 2**32 - 1.
+          labels: N ints; None draws the class from the seed, where there are classes.
+          truncation: see `Facts.truncation`; None = none.
+          batch: images of one call; changes speed and memory, not the images.
+
+        Returns:
+          float32 [N, H, W, C], nominally in [-1, 1].
+        """
+        seeds = [int(seed) for seed in seeds]
+        check_truncation(truncation, self.facts)
+        if batch < 1 or not seeds:
+            raise ValueError(
+                f"batch={batch} and seeds ({len(seeds)}) must be 1 or more"
+            )
+        labels = self._labels(seeds, labels)
+        z = latents.latents(seeds, self.facts.z_dim)
+        batch = 1 if self.facts.noise == "random" else min(batch, len(seeds))
+        parts = []
+        for start in range(0, len(seeds), batch):
+            # the last batch is filled up, so that one shape is traced
+            rows = np.arange(start, start + batch) % len(seeds)
+            part = self.generate(
+                tf.constant(z[rows]),
+                None if labels is None else tf.constant(labels[rows]),
+                truncation,
+                _noise_seed(seeds[start]),
+            )
+            parts.append(part.numpy())
+        return np.concatenate(parts)[: len(seeds)]
+
+    def _labels(self, seeds, labels):
+        classes = self.facts.num_classes
+        if not classes:
+            if labels is not None:
+                raise ValueError("labels were given, but the network has no classes")
+            return None
+        if labels is None:
+            return latents.random_labels(seeds, classes)
+        labels = np.asarray(labels, np.int32)
+        if labels.shape != (len(seeds),):
+            raise ValueError(
+                f"labels have shape {labels.shape}: give one for each of the "
+                f"{len(seeds)} seeds"
+            )
+        if labels.min() < 0 or labels.max() >= classes:
+            raise ValueError(
+                f"labels lie between {labels.min()} and {labels.max()}: the network "
+                f"has the classes 0 to {classes - 1}"
+            )
+        return labels
+
+
+def check_truncation(value, facts: Facts) -> None:
+    """Raises ValueError for a truncation that the network cannot have."""
+    if value is None:
+        return
+    if not np.isfinite(value):
+        raise ValueError(f"truncation={value} must be a finite number")
+    if facts.truncation == "z" and value <= 0:
+        raise ValueError(
+            f"truncation={value} must be above 0: this network confines its latents "
+            "to that threshold (2 is mild, 0.5 strong)"
+        )
+
+
+def _noise_seed(seed: int) -> tf.Tensor:
+    return tf.constant(np.asarray([seed, 0], np.uint32).view(np.int32))
+
+
+def generator_facts(network: base.Generator, noise="const", class_names=()) -> Facts:
+    """Returns the facts of a network; see `Facts`."""
+    if noise not in NOISE_MODES:
+        raise ValueError(f"noise={noise!r} must be one of {NOISE_MODES}")
+    styled = has_styles(network)
+    return Facts(
+        network.z_dim,
+        network.resolution,
+        network.num_channels,
+        network.num_classes,
+        "w" if styled else "z",
+        1.0 if styled else truncation.UNLIMITED,
+        noise if styled else "none",
+        tuple(class_names),
+    )
+
+
+def has_styles(network) -> bool:
+    """Whether a generator has a mapping network: z -> style vectors -> images."""
+    return hasattr(network, "map") and hasattr(network, "synthesize")
+
+
+def prepare(network: base.Generator) -> None:
+    """Readies a generator whose weights no longer change.
+
+    Computes the singular values of spectral normalisation once, and the mean style
+    vector where the weights came without it. Again after other weights were loaded.
+    """
+    spectral_norm.freeze_spectral_norm(network)
+    if not getattr(network, "w_avg_known", True):
+        network.estimate_w_avg()
+
+
+def generate(network, z, labels, truncation_value, noise="const", seed=None):
+    """Makes images with any generator.
+
+    Args:
+      network: a `base.Generator`.
+      z: [N, z_dim] float32.
+      labels: [N] int32 or None.
+      truncation_value: None, float or [] float32; see `Facts.truncation`.
+      noise: see `Facts.noise`.
+      seed: [2] int32 for noise='random'.
+
+    Returns:
+      [N, H, W, C] float32.
+    """
+    if has_styles(network):
+        ws = styles(network, z, labels, truncation_value)
+        return network.synthesize(ws, noise=noise, seed=seed)
+    if truncation_value is not None:
+        z = truncation.truncate(z, truncation_value)
+    return network(z, labels, training=False)
+
+
+def styles(network, z, labels, truncation_value) -> tf.Tensor:
+    """Returns style vectors [N, num_ws, w_dim], truncated unless the value is None."""
+    ws = network.map(z, labels)
+    return ws if truncation_value is None else network.truncate(ws, truncation_value)
+
+
+def from_network(network: base.Generator, noise="const", class_names=(), source=""):
+    """Returns a `Sampler` of a network; its weights must not change afterwards."""
+    facts = generator_facts(network, noise, class_names)
+    prepare(network)
+
+    @tf.function
+    def traced(z, labels, value, seed):
+        return generate(network, z, labels, value, facts.noise, seed)
+
+    def call(z, labels, value, seed):
+        value = None if value is None else tf.constant(value, tf.float32)
+        return traced(z, labels, value, seed)
+
+    return Sampler(facts, call, str(source))
+
+
+def load_generator(name) -> tuple[base.Generator, dict]:
+    """Returns the generator that a name means, the averaged one where there is one.
+
+    Args:
+      name: a `.safetensors` file, a run directory (its newest snapshot), or
+        `bundled/NAME`.
+
+    Returns:
+      the network and the file's `info`.
+    """
+    path = runs.find_weights(str(name))
+    header = files.read_header(path)
+    held = header.get("networks", {})
+    role = next((r for r in ("generator_ema", "generator") if r in held), None)
+    if role is None:
+        raise ValueError(f"{path} holds {sorted(held) or 'no network'}, no generator")
+    network = files.load_networks(path, [role])[role]
+    return network, {**header.get("info", {}), "file": str(path), "role": role}
+
+
+def saved_model_folder(name) -> Path | None:
+    """Returns the SavedModel that a name means: the folder, or one inside an export."""
+    for folder in (Path(name), Path(name) / "saved_model"):
+        if (folder / "saved_model.pb").is_file():
+            return folder
+    return None
+
+
+def from_saved_model(folder) -> Sampler:
+    """Returns a `Sampler` of a SavedModel that `dglgan_tf.export` wrote."""
+    folder = Path(folder)
+    if not (folder / FACTS_FILE).is_file():
+        raise ValueError(
+            f"{folder} is a SavedModel without {FACTS_FILE}: only those that "
+            "dglgan_tf.export wrote can be sampled by seed"
+        )
+    stored = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))["facts"]
+    facts = Facts(**{**stored, "class_names": tuple(stored["class_names"])})
+    module = tf.saved_model.load(str(folder))
+    signature = module.signatures["generate_float"]
+
+    def call(z, labels, value, seed):
+        del seed
+        value = facts.untruncated if value is None else value
+        inputs = {"z": z, "truncation_psi": tf.constant(value, tf.float32)}
+        if labels is not None:
+            inputs["labels"] = labels
+        return signature(**inputs)["images"]
+
+    call.module = module  # signatures do not keep their variables alive
+    return Sampler(facts, call, str(folder))
+
+
+def load(name, noise: str | None = None) -> Sampler:
+    """Returns a `Sampler` of whatever a name means.
+
+    Args:
+      name: a run directory, a `.safetensors` file, `bundled/NAME`, a SavedModel or an
+        export's folder.
+      noise: 'const', 'random' or 'none'; None = 'const', or what an export has.
+    """
+    folder = saved_model_folder(name)
+    if folder is None:
+        network, info = load_generator(name)
+        names = info.get("class_names", ())
+        return from_network(network, noise or "const", names, info["file"])
+    found = from_saved_model(folder)
+    if noise not in (None, found.facts.noise):
+        raise ValueError(
+            f"noise_mode={noise!r}: {folder} was exported with noise_mode="
+            f"{found.facts.noise!r} and cannot change it; sample from the run, or "
+            "export again"
+        )
+    return found

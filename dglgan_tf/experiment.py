@@ -1,0 +1,355 @@
+"""Builds one training from its configuration and runs it.
+
+The composition root: the only place that knows networks, data, trainer and loop at
+once. `python -m dglgan_tf.train` runs it once, a recipe once for each stage.
+"""
+
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import gin
+import numpy as np
+from absl import logging
+
+import dglgan_tf
+from dglgan_tf import images, latents, loop, progress, runs
+from dglgan_tf.compat import keras, tf
+from dglgan_tf.cost import macs, memory, tables
+from dglgan_tf.data import pipeline
+from dglgan_tf.networks import base, files
+from dglgan_tf.training import checkpoint, diagnostics, state, trainer
+
+GRID = 64  # fixed latents shown in the sample grids
+
+
+def make_strategy(devices: Sequence[str] | None = None) -> tf.distribute.Strategy:
+    """Returns MirroredStrategy over all GPUs, or over the CPU.
+
+    Args:
+      devices: for instance ['GPU:0', 'GPU:1']; None = every GPU there is.
+    """
+    if devices is None:
+        gpus = tf.config.list_logical_devices("GPU")
+        devices = [gpu.name for gpu in gpus] or ["CPU:0"]
+    # TensorFlow's remapper fails on these graphs, says so on every trace and gains
+    # nothing here.
+    tf.config.optimizer.set_experimental_options({"remapping": False})
+    on_cpu = any("CPU" in device for device in devices)
+    # The default collective raced between reductions on logical CPU devices.
+    operations = tf.distribute.ReductionToOneDevice() if on_cpu else None
+    return tf.distribute.MirroredStrategy(devices, cross_device_ops=operations)
+
+
+@dataclasses.dataclass
+class Parts:
+    """What a training is built from, before anything runs."""
+
+    source: object
+    networks: state.Networks
+    trainer: trainer.Trainer
+    strategy: tf.distribute.Strategy
+
+
+@gin.configurable("train", denylist=["run_dir", "dry_run", "siblings"])
+def run(
+    run_dir: str,
+    dry_run: bool = False,
+    siblings: str | None = None,
+    source: Callable = gin.REQUIRED,
+    generator: Callable = gin.REQUIRED,
+    discriminator: Callable = gin.REQUIRED,
+    teachers: Sequence[str] = (),
+    teacher_networks: Sequence[Callable] = (),
+    initialize_from: str | None = None,
+    seed: int = 0,
+    devices: Sequence[str] | None = None,
+) -> dict[str, float]:
+    """Trains one student pair until its total, continuing what the folder holds.
+
+    Args:
+      run_dir: folder of the run.
+      dry_run: print what would run, train nothing, write nothing.
+      siblings: folder in which `teachers` and `initialize_from` may name stages.
+      source: makes the data source (`dglgan_tf.data.sources`).
+      generator, discriminator: make the student's networks.
+      teachers: weights whose discriminators guide the generator (`runs.find_weights`).
+      teacher_networks: make the teacher's networks, for a dry run without its weights.
+      initialize_from: weights that the student starts from (G, D and EMA; optimizers
+        start fresh); None = random.
+      seed: of weights, data order and all draws.
+      devices: replicas; None = every GPU, else the CPU.
+
+    Returns:
+      the last tick's metrics; {} where the run was done before or is a dry run.
+
+    Raises:
+      ValueError: anything that cannot work, said before training starts.
+    """
+    directory = runs.RunDirectory(run_dir)
+    if directory.is_done and not dry_run:
+        logging.info("%s is done: nothing to train", run_dir)
+        return {}
+    schedule = loop.Schedule()
+    if dry_run:
+        print(describe(generator, discriminator, teacher_networks, schedule))
+    data = source()
+    found = [runs.find_weights(name, siblings) for name in teachers]
+    start = runs.find_weights(initialize_from, siblings) if initialize_from else None
+    if dry_run:
+        return {}
+    parts = build(data, generator, discriminator, found, start, seed, devices)
+    options = {
+        "version": dglgan_tf.__version__,
+        "seed": seed,
+        "teachers": [str(path) for path in found],
+        "initialize_from": str(start) if start else None,
+        "data": parts.source.fingerprint(),
+        "class_names": list(parts.source.class_names),
+        "parameters": {
+            role: base.count_parameters(network)
+            for role, network in parts.networks.by_role().items()
+        },
+    }
+    directory.prepare(options)
+    return _train(parts, schedule, directory, options, seed)
+
+
+def build(
+    source, generator, discriminator, teachers, initialize_from, seed, devices
+) -> Parts:
+    """Builds networks and trainer; arguments as `run`, source made, paths resolved."""
+    strategy = make_strategy(devices)
+    keras.utils.set_random_seed(seed)
+    with strategy.scope():
+        networks = state.Networks(generator(), discriminator(), generator())
+        networks.teachers = [load_teacher(path, networks) for path in teachers]
+        if initialize_from is not None:
+            initialize(networks, initialize_from)
+        else:
+            copy_weights(networks.generator, networks.generator_ema)
+        train = trainer.Trainer(networks, strategy, seed)
+    _check_pair(networks.generator, networks.discriminator, "discriminator")
+    pipeline.check_classes(source, networks.generator.num_classes)
+    return Parts(source, networks, train, strategy)
+
+
+def load_teacher(path: Path, networks: state.Networks) -> base.Discriminator:
+    """Reads a teacher's discriminator and checks that it judges the same images.
+
+    Raises:
+      ValueError: no discriminator in the file, another resolution or class count.
+    """
+    held = files.read_header(path).get("networks", {})
+    if "discriminator" not in held:
+        raise ValueError(
+            f"teacher {path} has no discriminator (it holds {sorted(held)}), which is "
+            "what guidance needs: fit one with gin/fit_discriminator.gin, or convert a "
+            "checkpoint that has it"
+        )
+    teacher = files.load_networks(path, ["discriminator"])["discriminator"]
+    _check_pair(networks.generator, teacher, f"teacher {path}")
+    return teacher
+
+
+def _check_pair(generator, discriminator, name):
+    for field in ("resolution", "num_channels", "num_classes"):
+        ours, theirs = getattr(generator, field), getattr(discriminator, field)
+        if ours != theirs:
+            raise ValueError(
+                f"{name} has {field}={theirs}, the generator has {field}={ours}: they "
+                "must be equal"
+            )
+
+
+def initialize(networks: state.Networks, path: Path) -> None:
+    """Sets the student pair and its EMA from a file; shapes must be the same."""
+    held = files.read_header(path).get("networks", {})
+    roles = networks.by_role()
+    sources = {role: role for role in roles}
+    if "generator_ema" not in held:
+        sources["generator_ema"] = "generator"
+    for role, network in roles.items():
+        if sources[role] not in held:
+            raise ValueError(
+                f"initialize_from={path} holds {sorted(held)} and no {sources[role]}"
+            )
+        tensors = files.read_tensors(path, f"{sources[role]}/")
+        files.assign_tensors(network, tensors, path)
+
+
+def copy_weights(source: base.Network, target: base.Network) -> None:
+    """Copies all variables of one network to another of the same configuration."""
+    values = base.named_variables(source)
+    for name, variable in base.named_variables(target).items():
+        variable.assign(values[name])
+
+
+def describe(generator, discriminator, teacher_networks, schedule) -> str:
+    """Returns what a dry run prints: configuration, layers, totals, estimates.
+
+    Networks are built inside a graph, so that nothing is initialised and a network of
+    any size costs a moment.
+    """
+    with tf.Graph().as_default():
+        networks = state.Networks(generator(), discriminator(), generator())
+        students = [networks.generator, networks.discriminator]
+        teachers = [make() for make in teacher_networks]
+        train = trainer.Trainer(networks, tf.distribute.get_strategy(), seed=0)
+    costs = {id(n): macs.count(n) for n in (*teachers, *students)}
+    tables_of = []
+    for kind in (base.Generator, base.Discriminator):
+        shown = {}
+        for name, found in (("teacher", teachers), ("student", students)):
+            for network in found:
+                if isinstance(network, kind):
+                    shown[f"{name} {kind.__name__[0]}"] = costs[id(network)]
+        tables_of.append(tables.compare(shown))
+    parts = [memory.Part(_role(n), costs[id(n)], ema=n is networks.generator) for n in students]
+    parts += [
+        memory.Part("teacher", costs[id(t)], trained=train.objective.update_teachers)
+        for t in teachers
+        if isinstance(t, base.Discriminator)
+    ]
+    return "\n\n".join(
+        [gin.config_str(), *tables_of, _estimates(parts, train, schedule)]
+    )
+
+
+def _role(network) -> str:
+    return "generator" if isinstance(network, base.Generator) else "discriminator"
+
+
+def _estimates(parts, train, schedule):
+    microbatch = max(p.batch_size // p.microbatches for p in train.phases)
+    total = memory.training_bytes(parts, microbatch)["total"]
+    steps = -(-schedule.total_images // train.batch_size)
+    step_macs = 3 * train.batch_size * sum(part.cost.macs for part in parts)
+    return (
+        f"{steps:,} steps of {train.batch_size} images, phases "
+        f"{', '.join(p.name for p in train.phases)}; about {total / 2**30:.2f} GiB on "
+        f"one device and {2 * step_macs / 1e12:.3g} TFLOP a step: "
+        f"{progress.duration(2 * step_macs * steps / 1e11)} at 100 GFLOP/s, "
+        f"{progress.duration(2 * step_macs * steps / 2e13)} at 20 TFLOP/s"
+    )
+
+
+def _train(parts, schedule, directory, options, seed):
+    train, networks = parts.trainer, parts.networks
+    _remember_configuration(directory)
+    latest = directory.latest_snapshot()
+    if latest is not None:
+        checkpoint.restore(train.state, latest)
+        logging.info("continuing %s from %s", directory.path, latest.name)
+    counters = train.state.counters
+    dataset = pipeline.make_dataset(
+        parts.source,
+        batch_size=train.reals_per_step,
+        resolution=networks.generator.resolution,
+        num_channels=networks.generator.num_channels,
+        num_classes=networks.generator.num_classes,
+        seed=seed,
+        start_image=counters.reals,
+    )
+    iterator = iter(parts.strategy.experimental_distribute_dataset(dataset))
+    shown = progress.Progress(
+        directory.path, schedule.total_images, counters.images, counters.seconds
+    )
+    pictures = _Pictures(parts, directory.path, shown.summary, seed)
+    try:
+        _announce(shown, parts, schedule, options)
+        if latest is None:
+            pictures.reals()
+            pictures.fakes(0, "fakes_init.png")
+        diagnose = diagnostics.compile_diagnostics(train, pictures.real_batch(32))
+        means = loop.run(
+            train, iterator, schedule, directory, shown, pictures.fakes, diagnose,
+            options,
+        )  # fmt: skip
+        directory.mark_done(f"{counters.images} images")
+        shown.say(
+            f"done: {directory.path}; next: python -m dglgan_tf.sample "
+            f"--network={directory.path} --seeds=0-63 --grid, or "
+            f"tensorboard --logdir={directory.path.parent}"
+        )
+    finally:
+        shown.close()
+    return means
+
+
+def _announce(shown, parts, schedule, options):
+    counts = ", ".join(f"{k} {v:,}" for k, v in options["parameters"].items())
+    shown.say(f"parameters: {counts}")
+    shown.say(
+        f"{schedule.total_images:,} images of {parts.trainer.batch_size} a step on "
+        f"{parts.strategy.num_replicas_in_sync} replica(s), XLA "
+        f"{'on' if parts.trainer.jit else 'off'}; tracing takes a while"
+    )
+    with shown.summary.as_default():
+        text = "    " + gin.config_str().replace("\n", "\n    ")
+        tf.summary.text("gin", text, step=0)
+
+
+def _remember_configuration(directory):
+    """Writes config.gin; says what changed when the run was started otherwise."""
+    path, text = directory.path / "config.gin", gin.config_str()
+    if path.is_file() and (old := path.read_text()) != text:
+        import difflib
+
+        lines = difflib.unified_diff(
+            old.splitlines(), text.splitlines(), "before", "now", lineterm="", n=0
+        )
+        changed = "\n".join(lines)
+        logging.warning("the configuration changed since the last start:\n%s", changed)
+    runs.write_text(path, text)
+    runs.write_text(directory.path / "operative_config.gin", gin.operative_config_str())
+
+
+class _Pictures:
+    """Sample grids of fixed latents, in the run directory and TensorBoard."""
+
+    def __init__(self, parts, path, summary, seed):
+        self._parts, self._path, self._summary = parts, path, summary
+        generator = parts.networks.generator_ema
+        self._z = latents.latents(range(seed, seed + GRID), generator.z_dim)
+        self._labels = None
+        if generator.num_classes:
+            self._labels = np.arange(GRID) % generator.num_classes
+        self._generate = tf.function(
+            lambda z, labels: generator(z, labels, training=False)
+        )
+
+    def real_batch(self, n):
+        """Returns n reals as the networks see them, with labels."""
+        pixels, labels = pipeline.real_batch(self._parts.source, n, seed=0)
+        return {"images": pipeline.to_float(pixels), "labels": labels}
+
+    def reals(self):
+        """Writes reals.png."""
+        pixels, _ = pipeline.real_batch(self._parts.source, GRID, seed=0)
+        self._show("reals.png", "reals", np.asarray(pixels), 0)
+
+    def fakes(self, seen, name=None):
+        """Writes fakesNNNNNN.png from the EMA generator."""
+        name = name or f"fakes{seen // 1000:06d}.png"
+        labels = None if self._labels is None else tf.constant(self._labels, tf.int32)
+        made = [
+            self._generate(
+                tf.constant(self._z[i : i + 16]),
+                None if labels is None else labels[i : i + 16],
+            ).numpy()
+            for i in range(0, GRID, 16)
+        ]
+        self._show(name, "fakes", images.to_uint8(np.concatenate(made)), seen)
+
+    def _show(self, name, tag, pixels, step):
+        grid = images.grid(pixels)
+        images.save_png(self._path / name, grid)
+        with self._summary.as_default():
+            tf.summary.image(tag, grid[None], step=step)
+
+
+def facts(run_dir) -> dict:
+    """Returns the options that a run was started with."""
+    return json.loads((Path(run_dir) / runs.MARKER).read_text())

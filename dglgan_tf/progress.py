@@ -1,0 +1,161 @@
+"""What a user sees of a training: tick lines, stats.jsonl, TensorBoard, a bar."""
+
+import json
+import sys
+import time
+
+import numpy as np
+import psutil
+from absl import logging
+
+from dglgan_tf.compat import tf
+
+
+def duration(seconds: float) -> str:
+    """Returns seconds as NVIDIA's tools write them: '1h 02m 03s'."""
+    seconds = int(round(seconds))
+    minutes, s = divmod(seconds, 60)
+    hours, m = divmod(minutes, 60)
+    days, h = divmod(hours, 24)
+    if days:
+        return f"{days}d {h:02d}h {m:02d}m"
+    if hours:
+        return f"{h}h {m:02d}m {s:02d}s"
+    return f"{m}m {s:02d}s" if minutes else f"{s}s"
+
+
+class Progress:
+    """Collects metrics without waiting for devices and reports once a tick."""
+
+    def __init__(self, run_dir, total_images: int, start_images: int, seconds: float):
+        """Opens the run's logs for appending.
+
+        Args:
+          run_dir: folder of the run.
+          total_images: where the run ends.
+          start_images: where this session starts.
+          seconds: training time spent in earlier sessions.
+        """
+        self._total, self._tick_images = total_images, start_images
+        self._seconds_before, self._start = seconds, time.time()
+        self._tick_start, self._maintenance = self._start, 0.0
+        self._log = open(run_dir / "log.txt", "a", encoding="utf-8")  # noqa: SIM115
+        self._stats = open(run_dir / "stats.jsonl", "a", encoding="utf-8")  # noqa: SIM115
+        self.summary = tf.summary.create_file_writer(str(run_dir))
+        self._metrics: dict[str, list] = {}
+        self._bar = self._make_bar(total_images, start_images)
+        self.ticks = 0
+        self.data_seconds = 0.0
+
+    @staticmethod
+    def _make_bar(total, start):
+        if not sys.stderr.isatty():
+            return None
+        import tqdm
+
+        return tqdm.tqdm(
+            total=total, initial=start, unit="img", unit_scale=True, dynamic_ncols=True
+        )
+
+    def add(self, metrics: dict, images: int) -> None:
+        """Keeps a step's metrics (tensors, not read) and moves the bar."""
+        for name, value in metrics.items():
+            self._metrics.setdefault(name, []).append(value)
+        if self._bar is not None:
+            self._bar.update(images)
+
+    def say(self, text: str) -> None:
+        """Writes a line to the console and to log.txt."""
+        if self._bar is not None:
+            self._bar.write(text, file=sys.stderr)
+        else:
+            logging.info("%s", text)
+        self._log.write(text + "\n")
+        self._log.flush()
+
+    @property
+    def seconds(self) -> float:
+        """Training time of the run, all sessions."""
+        return self._seconds_before + time.time() - self._start
+
+    def tick(self, counters) -> dict[str, float]:
+        """Reads the collected metrics (waits for devices) and reports.
+
+        Args:
+          counters: `training.state.Counters`.
+
+        Returns:
+          {metric: mean over the tick}, with 'timing/...' and 'resources/...'.
+        """
+        means = {
+            name: float(np.mean([np.asarray(v) for v in values]))
+            for name, values in self._metrics.items()
+        }
+        self._metrics.clear()
+        now = time.time()
+        tick_seconds = now - self._tick_start
+        images = max(counters.images - self._tick_images, 1)
+        speed = (tick_seconds - self._maintenance) / images
+        remaining = max(self._total - counters.images, 0) * speed
+        means |= {
+            "timing/img_per_sec": 1.0 / max(speed, 1e-9),
+            "timing/sec_per_kimg": 1000.0 * speed,
+            "timing/sec_per_tick": tick_seconds,
+            "timing/maintenance_sec": self._maintenance,
+            "timing/data_wait_percent": 100
+            * self.data_seconds
+            / max(tick_seconds, 1e-9),
+            "timing/total_sec": self.seconds,
+            "resources/cpu_mem_gb": psutil.Process().memory_info().rss / 2**30,
+            "resources/gpu_mem_gb": _gpu_memory(),
+        }
+        self._report(means, counters, tick_seconds, remaining)
+        self._tick_start, self._tick_images = now, counters.images
+        self._maintenance = self.data_seconds = 0.0
+        self.ticks += 1
+        return means
+
+    def _report(self, means, counters, tick_seconds, remaining):
+        self.say(
+            f"tick {self.ticks:<5d} kimg {counters.images / 1000:<8.1f} "
+            f"time {duration(self.seconds):<12s} sec/tick {tick_seconds:<7.1f} "
+            f"sec/kimg {means['timing/sec_per_kimg']:<7.2f} "
+            f"maintenance {means['timing/maintenance_sec']:<6.1f} "
+            f"cpumem {means['resources/cpu_mem_gb']:<6.2f} "
+            f"gpumem {means['resources/gpu_mem_gb']:<6.2f} "
+            f"img/s {means['timing/img_per_sec']:<7.1f} "
+            f"eta {duration(remaining)}"
+        )
+        record = {
+            "images": counters.images,
+            "step": counters.step,
+            "timestamp": time.time(),
+            **means,
+        }
+        self._stats.write(json.dumps(record) + "\n")
+        self._stats.flush()
+        with self.summary.as_default():
+            for name, value in means.items():
+                tf.summary.scalar(name, value, step=counters.images)
+        self.summary.flush()
+
+    def maintenance(self, seconds: float) -> None:
+        """Counts time spent on pictures and files apart from training speed."""
+        self._maintenance += seconds
+
+    def close(self) -> None:
+        """Closes files and the bar."""
+        if self._bar is not None:
+            self._bar.close()
+        self._log.close()
+        self._stats.close()
+        self.summary.close()
+
+
+def _gpu_memory() -> float:
+    devices = tf.config.list_logical_devices("GPU")
+    peaks = [
+        tf.config.experimental.get_memory_info(device.name.split("device:")[-1])["peak"]
+        for device in devices
+    ]
+    return max(peaks, default=0) / 2**30

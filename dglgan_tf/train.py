@@ -1,0 +1,36 @@
+"""Trains one network pair: `python -m dglgan_tf.train --gin_file=gin/biggan128.gin`.
+
+Running the same command again continues where it stopped.
+"""
+
+from absl import flags
+
+from dglgan_tf import config
+
+config.define_flags()
+_RUN_DIR = flags.DEFINE_string(
+    "run_dir", None, "Folder of the run; default runs/<name of the gin file>."
+)
+_DRY_RUN = flags.DEFINE_bool(
+    "dry_run", False, "Print configuration, layers, totals and estimates; do nothing.",
+    short_name="n",
+)  # fmt: skip
+
+
+def main(argv) -> int:
+    """Parses the configuration and runs the training."""
+    del argv
+    config.parse_flags()
+    from dglgan_tf import experiment
+
+    experiment.run(_RUN_DIR.value or config.default_run_dir(), dry_run=_DRY_RUN.value)
+    return 0
+
+
+def entry() -> None:
+    """Console script."""
+    config.run_entry(main)
+
+
+if __name__ == "__main__":
+    entry()

@@ -1,0 +1,79 @@
+"""The whole training state in one safetensors file.
+
+Networks are stored as `networks.files` stores them, so a snapshot of a run is at once
+what sampling, export and another run's `teachers` read. Optimizers and slots follow
+under their own prefixes; counters and configuration sit in the header.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from dglgan_tf.networks import base, files
+from dglgan_tf.training import optimizers, state
+
+
+def save(train_state: state.TrainState, path, info: dict | None = None) -> None:
+    """Writes the state atomically; a failed write leaves what was there.
+
+    Args:
+      train_state: what to write; its devices are waited for.
+      path: `.safetensors` file.
+      info: JSON-able facts for the header.
+
+    Raises:
+      OSError: disk full or folder not writable; nothing half-written stays.
+    """
+    networks = train_state.networks.by_role()
+    tensors = {}
+    for role, network in networks.items():
+        tensors.update(files.network_tensors(network, role))
+    tensors.update(_numpy(_other_variables(train_state)))
+    header = {
+        "format": files.FORMAT,
+        "networks": files.describe(networks),
+        "counters": dataclasses.asdict(train_state.counters),
+        "info": info or {},
+    }
+    files.write_tensors(path, tensors, header)
+
+
+def restore(train_state: state.TrainState, path) -> dict:
+    """Sets the whole state from a file of `save`; returns the header's info.
+
+    Raises:
+      ValueError: a network, an optimizer or a slot of the file does not fit.
+    """
+    header = files.read_header(path)
+    for role, network in train_state.networks.by_role().items():
+        files.assign_tensors(network, files.read_tensors(path, f"{role}/"), path)
+    stored = files.read_tensors(path)
+    for name, variable in _other_variables(train_state).items():
+        if name not in stored or stored[name].shape != tuple(variable.shape):
+            raise ValueError(
+                f"{path} has no {name} of shape {tuple(variable.shape)}: the run's "
+                "optimizer, teachers or regularizers were changed; start a new run "
+                "directory, or set them back"
+            )
+    for name, variable in _other_variables(train_state).items():
+        variable.assign(stored[name].astype(variable.dtype.as_numpy_dtype))
+    train_state.counters = state.Counters(**header["counters"])
+    return header["info"]
+
+
+def _other_variables(train_state):
+    """Optimizer variables, slots and updated teachers by name."""
+    found = {}
+    for name, optimizer in train_state.optimizers.items():
+        for index, variable in enumerate(optimizers.state(optimizer)):
+            found[f"optimizer/{name}/{index:04d}"] = variable
+    for name, variable in train_state.slots.items():
+        found[f"slot/{name}"] = variable
+    for index, teacher in enumerate(train_state.networks.teachers):
+        if f"teacher{index}" in train_state.optimizers:
+            found.update(base.named_variables(teacher, f"teacher{index}"))
+    return found
+
+
+def _numpy(variables):
+    return {name: np.asarray(v.numpy()) for name, v in variables.items()}

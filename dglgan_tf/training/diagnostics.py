@@ -1,0 +1,72 @@
+"""What guidance does to the generator: scores and gradients of its two terms.
+
+Computed once a tick on a fixed batch of reals and fresh fakes, apart from training:
+nothing moves, no optimizer runs, and the step itself carries no extra cost.
+"""
+
+from collections.abc import Callable
+
+from dglgan_tf.compat import tf
+from dglgan_tf.layers import updates
+from dglgan_tf.losses import diagnostics
+from dglgan_tf.training import draws
+
+
+def compile_diagnostics(train, reals: dict) -> Callable[[], dict]:
+    """Returns () -> {metric: [] tensor}; cross-replica context, no XLA.
+
+    Args:
+      train: the `Trainer`.
+      reals: {'images' [N, H, W, C] float32, 'labels' [N]}; N fakes are drawn anew
+        each time, from the run's seed and step.
+
+    The metrics:
+      scores/student_real, scores/student_fake: means of the student's D.
+      scores/teacher_real, scores/teacher_fake: means over teachers, where guided.
+      guidance/ratio, guidance/cosine, guidance/balancing_weight: of the gradients that
+        the two generator terms send to the fakes (`losses.diagnostics`).
+    """
+    goal, networks = train.objective, train.state.networks
+    size = int(reals["images"].shape[0])
+    latents = draws.Latents(networks.generator.z_dim, networks.generator.num_classes)
+    images = tf.convert_to_tensor(reals["images"])
+    labels = None
+    if networks.generator.num_classes:
+        labels = tf.convert_to_tensor(reals["labels"])
+
+    @tf.function
+    def compute(seed):
+        batch = draws.fakes(latents, seed, size, 0, size)
+        fake_labels = batch.get("fake_labels")
+        with updates.collect():  # dropped: every statistic stays where it is
+            fake = networks.generator(batch["z"], fake_labels, training=True, seed=seed)
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(fake)
+            student = networks.discriminator(fake, fake_labels, training=False)
+            real = networks.discriminator(images, labels, training=False)
+            adversarial = tf.reduce_mean(goal.g_loss(student, real))
+            teacher = [t(fake, fake_labels, training=False) for t in networks.teachers]
+            reals = goal.teacher_reals(networks.teachers, images, labels)
+            term = 0
+            if teacher:
+                term = tf.reduce_mean(goal.guidance(teacher, goal.g_loss, reals))
+        found = {
+            "scores/student_real": tf.reduce_mean(real),
+            "scores/student_fake": tf.reduce_mean(student),
+        }
+        if teacher:
+            real_scores = [t(images, labels, training=False) for t in networks.teachers]
+            found["scores/teacher_real"] = tf.reduce_mean(tf.stack(real_scores))
+            found["scores/teacher_fake"] = tf.reduce_mean(tf.stack(teacher))
+            terms = diagnostics.compare_terms(
+                tape.gradient(adversarial, fake), tape.gradient(term, fake)
+            )
+            found |= {f"guidance/{name}": value for name, value in terms.items()}
+        return found
+
+    def diagnose():
+        counters = train.state.counters
+        seed = draws.step_seed(train.seed, counters.step, "diagnostics", 0)
+        return compute(tf.constant(seed))
+
+    return diagnose

@@ -1,0 +1,208 @@
+"""Phases: what one optimizer step consists of, and the only strategy-aware maths.
+
+A phase is a loss, the variables it trains and the optimizer that moves them. Lazy
+regularization is a phase with an interval, several discriminator steps are a phase
+with repeats. All reductions happen here, in this order: examples of a microbatch
+(mean), microbatches (mean), replicas (mean).
+
+State that a forward pass moves (spectral vectors, BatchNorm moments, `w_avg`, the mean
+path length) moves once a step: every microbatch of every replica starts from the value
+at the start of the step, and the mean of what they propose is assigned. So N replicas
+equal N microbatches on the same split.
+
+A step whose loss or gradient is not finite moves nothing: state keeps its value and a
+zero gradient takes the place of the bad one (so weights stay where they are, unless
+the optimizer carries momentum or weight decay). Replicas agree, since they look at
+the reduced numbers, and no host waits: the metric `<phase>/skipped` tells.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+
+from dglgan_tf.compat import keras, tf
+from dglgan_tf.layers import updates
+from dglgan_tf.training import draws
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    """One kind of optimizer step.
+
+    Attributes:
+      name: prefix of its metrics ('g', 'g_reg', 'd', 'd_reg', 'teacher').
+      loss_fn: microbatch {name: tensor} -> (loss [], {metric: []}); float32, already
+        weighted, a mean over the microbatch. May run under XLA: it draws from
+        `microbatch['seed']` only and assigns nothing (see `layers.updates`).
+      variables: trained by this phase.
+      optimizer: Keras optimizer, shared by phases of one network.
+      batch_size: global number of examples of a step.
+      microbatches: number of equal parts that each replica's share is cut into.
+      interval: the phase runs at steps that are multiples of it.
+      repeats: optimizer steps each time it runs.
+      reals: 'next' fetches a batch of reals for each repeat, 'last' uses the one
+        fetched before, None needs none.
+      local: whether the loss has no cross-replica reduction inside (it may be jitted).
+    """
+
+    name: str
+    loss_fn: Callable
+    variables: list
+    optimizer: object
+    batch_size: int
+    microbatches: int = 1
+    interval: int = 1
+    repeats: int = 1
+    reals: str | None = None
+    local: bool = True
+
+
+def check_split(name: str, batch_size: int, replicas: int, microbatches: int) -> None:
+    """Raises ValueError unless the batch divides into equal microbatches."""
+    if batch_size < 1 or batch_size % (replicas * microbatches):
+        raise ValueError(
+            f"{name}={batch_size} must be a positive multiple of "
+            f"replicas*microbatches ({replicas}*{microbatches})"
+        )
+
+
+def compile_phase(phase: Phase, strategy, latents: draws.Latents, jit: bool):
+    """Builds the step function of a phase.
+
+    Args:
+      phase: what to run.
+      strategy: the `tf.distribute.Strategy` under whose scope all variables were made.
+      latents: how z and labels of fakes are drawn.
+      jit: compile the loss and gradient of one microbatch with XLA. Everything else
+        (all-reduce, optimizer, assignments) stays outside: XLA with several replicas
+        fails otherwise.
+
+    Returns:
+      step(reals, seed, scalars) -> {name: []}, a `tf.function` for the cross-replica
+      context. `reals`: per-replica {'images', 'labels'} or {}; `seed`: [2] int32;
+      `scalars`: {name: float32 []} handed to the loss.
+    """
+    replicas = strategy.num_replicas_in_sync
+    check_split(f"{phase.name} batch", phase.batch_size, replicas, phase.microbatches)
+    gradient_fn, pending = _gradient_function(phase, jit)
+
+    def replica_step(reals, seed, scalars):
+        context = tf.distribute.get_replica_context()
+        replica = context.replica_id_in_sync_group
+        total = None
+        for index in range(phase.microbatches):
+            part = _microbatch(phase, latents, reals, seed, replica, index, replicas)
+            result = gradient_fn({**part, **scalars})
+            total = result if total is None else _add(total, result)
+        gradients, metrics, values = _scale(total, 1.0 / phase.microbatches)
+        loss = metrics[f"{phase.name}/loss"]
+        gradients, loss, values = _reduce(
+            gradients, loss, values, pending, replicas, context
+        )
+        finite = _all_finite([*gradients, loss])
+        _apply(phase, gradients, finite)
+        _assign(pending, values, finite)
+        metrics[f"{phase.name}/skipped"] = 1.0 - tf.cast(finite, tf.float32)
+        return metrics
+
+    def step(reals, seed, scalars):
+        metrics = strategy.run(replica_step, args=(reals, seed, scalars))
+        return {
+            name: strategy.reduce(tf.distribute.ReduceOp.MEAN, value, axis=None)
+            for name, value in metrics.items()
+        }
+
+    # A partial, since TensorFlow counts traces by code object: the phases would pass
+    # for one function that is traced again and again.
+    return tf.function(functools.partial(step))
+
+
+def _gradient_function(phase: Phase, jit: bool):
+    """Returns microbatch -> (gradients, metrics, state values), and what moves.
+
+    The list of `Update` is filled while tracing: which variables the loss moves is
+    known then, their values are results of the compiled function.
+    """
+    pending: list[updates.Update] = []
+
+    def gradient(microbatch):
+        with (
+            updates.collect() as moved,
+            tf.GradientTape(watch_accessed_variables=False) as tape,
+        ):
+            tape.watch(phase.variables)
+            loss, metrics = phase.loss_fn(microbatch)
+        gradients = tape.gradient(
+            loss, phase.variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
+        )
+        pending[:] = moved
+        metrics = {f"{phase.name}/{name}": value for name, value in metrics.items()}
+        metrics[f"{phase.name}/loss"] = loss
+        # Embedding look-ups give IndexedSlices, which neither add up nor divide.
+        gradients = [tf.convert_to_tensor(g) for g in gradients]
+        return gradients, metrics, [update.value for update in moved]
+
+    if jit and phase.local:
+        return tf.function(gradient, jit_compile=True), pending
+    if phase.microbatches > 1 and phase.local:
+        return tf.function(gradient), pending  # traced once, called many times
+    return gradient, pending
+
+
+def _microbatch(phase, latents, reals, seed, replica, index, replicas):
+    """Cuts one microbatch out of a replica's share; replica context, outside XLA."""
+    size = phase.batch_size // (replicas * phase.microbatches)
+    position = replica * phase.microbatches + index  # of the microbatch in the batch
+    part = draws.fakes(latents, seed, phase.batch_size, position * size, size)
+    part["seed"] = draws.fold(seed, position)
+    for name, value in reals.items():
+        if name == "labels" and not latents.num_classes:
+            continue  # of labelled data under an unconditional model
+        part[name] = value[index * size : (index + 1) * size]
+    return part
+
+
+def _add(left, right):
+    return tf.nest.map_structure(tf.add, left, right)
+
+
+def _scale(total, factor):
+    return tf.nest.map_structure(lambda x: x * factor if factor != 1.0 else x, total)
+
+
+def _reduce(gradients, loss, values, pending, replicas, context):
+    """Means over replicas of what differs between them, in one collective."""
+    if replicas == 1:
+        return gradients, loss, values
+    moved = [v for u, v in zip(pending, values, strict=True) if u.average]
+    reduced = context.all_reduce(
+        tf.distribute.ReduceOp.MEAN, [*gradients, loss, *moved]
+    )
+    gradients, (loss, *moved) = reduced[: len(gradients)], reduced[len(gradients) :]
+    moved = iter(moved)
+    values = [
+        next(moved) if update.average else value
+        for update, value in zip(pending, values, strict=True)
+    ]
+    return gradients, loss, values
+
+
+def _all_finite(tensors):
+    # A sum is finite only where every term is: one reduction for each tensor.
+    sums = tf.stack([tf.reduce_sum(tensor) for tensor in tensors])
+    return tf.reduce_all(tf.math.is_finite(sums))
+
+
+def _apply(phase, gradients, finite):
+    gradients = [tf.where(finite, g, tf.zeros_like(g)) for g in gradients]
+    pairs = list(zip(gradients, phase.variables, strict=True))
+    # Already reduced: the optimizer must not sum over replicas once more.
+    if isinstance(phase.optimizer, keras.optimizers.legacy.Optimizer):
+        phase.optimizer.apply_gradients(pairs, experimental_aggregate_gradients=False)
+    else:
+        phase.optimizer.apply_gradients(pairs, skip_gradients_aggregation=True)
+
+
+def _assign(pending, values, finite):
+    for update, value in zip(pending, values, strict=True):
+        update.variable.assign(tf.where(finite, value, update.variable))

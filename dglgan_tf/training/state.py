@@ -1,0 +1,76 @@
+"""TrainState: everything that a checkpoint holds, and nothing else."""
+
+import dataclasses
+
+from dglgan_tf.compat import tf
+from dglgan_tf.networks import base
+
+
+@dataclasses.dataclass
+class Networks:
+    """The networks of one training.
+
+    Attributes:
+      generator, discriminator: the student pair, trained.
+      generator_ema: averaged copy of the generator, what is sampled and exported.
+      teachers: pretrained discriminators that guide the generator.
+    """
+
+    generator: base.Generator
+    discriminator: base.Discriminator
+    generator_ema: base.Generator
+    teachers: list[base.Discriminator] = dataclasses.field(default_factory=list)
+
+    def by_role(self) -> dict[str, base.Network]:
+        """Returns {role: network} of the student, as stored in files."""
+        return {
+            "generator": self.generator,
+            "generator_ema": self.generator_ema,
+            "discriminator": self.discriminator,
+        }
+
+
+@dataclasses.dataclass
+class Counters:
+    """Progress of a run, on the host.
+
+    Attributes:
+      step: train steps done.
+      images: images that the generator's steps have seen (`step * batch_size`).
+      reals: real images consumed, the position in the data.
+      seconds: training time spent, over all sessions of the run.
+    """
+
+    step: int = 0
+    images: int = 0
+    reals: int = 0
+    seconds: float = 0.0
+
+
+@dataclasses.dataclass
+class TrainState:
+    """What changes during training.
+
+    Attributes:
+      networks: see `Networks`.
+      optimizers: {'g', 'd', 'teacher0', ...}: Keras optimizers, built.
+      slots: {'path_length_mean': [] variable}: running statistics of the objective.
+      counters: see `Counters`.
+    """
+
+    networks: Networks
+    optimizers: dict[str, object]
+    slots: dict[str, tf.Variable]
+    counters: Counters = dataclasses.field(default_factory=Counters)
+
+
+def slot(name: str, initial: float = 0.0) -> tf.Variable:
+    """Creates a scalar slot that phases move through `layers.updates`."""
+    return tf.Variable(
+        initial,
+        trainable=False,
+        dtype=tf.float32,
+        name=name,
+        synchronization=tf.VariableSynchronization.ON_READ,
+        aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+    )

@@ -1,0 +1,347 @@
+"""Trainer: builds the phases of an objective and runs those that are due.
+
+`train_step` is called in the cross-replica context and never waits for a device: its
+metrics are tensors that the loop reads when it logs.
+"""
+
+from collections.abc import Callable
+
+import gin
+
+from dglgan_tf.compat import tf
+from dglgan_tf.networks import base
+from dglgan_tf.training import draws, ema, objective, optimizers, phase, state
+
+
+def resolve_jit(jit: str | bool, strategy) -> bool:
+    """Returns whether to compile with XLA: 'auto' means on GPUs and TPUs only.
+
+    XLA on a CPU ran 1.4 to 3 times slower than graph mode (docs/performance.md).
+
+    Raises:
+      ValueError: anything but 'auto', True or False.
+    """
+    if jit in (True, False):
+        return jit
+    if jit != "auto":
+        raise ValueError(f"Trainer.jit={jit!r} must be 'auto', True or False")
+    if not tf.distribute.has_strategy() and strategy is tf.distribute.get_strategy():
+        return bool(tf.config.list_logical_devices("GPU"))
+    devices = strategy.extended.worker_devices
+    return all("CPU" not in device.upper() for device in devices)
+
+
+@gin.configurable(denylist=["networks", "strategy", "seed", "class_weights"])
+class Trainer:
+    """Runs an objective on a student pair.
+
+    Attributes:
+      state: `TrainState`, what a checkpoint holds.
+      phases: the list of `Phase`, in the order in which they run.
+      reals_per_step: batch of reals that each discriminator repeat consumes.
+    """
+
+    def __init__(
+        self,
+        networks: state.Networks,
+        strategy,
+        seed: int,
+        objective: objective.Objective,
+        class_weights=None,
+        g_optimizer: Callable = gin.REQUIRED,
+        d_optimizer: Callable = gin.REQUIRED,
+        ema_decay: Callable = ema.half_life,
+        ema_statistics: bool = False,
+        batch_size: int = gin.REQUIRED,
+        g_microbatches: int = 1,
+        d_microbatches: int = 1,
+        d_batch_size: int | None = None,
+        d_steps: int = 1,
+        d_first: bool = False,
+        jit: str | bool = "auto",
+    ):
+        """Builds optimizers and phases; call it under `strategy.scope()`.
+
+        Args:
+          networks: the student pair, its EMA generator, the teachers.
+          strategy: whose scope made the networks' variables.
+          seed: of the run; all draws follow from it and the step.
+          objective: losses and regularizers.
+          class_weights: relative frequency of the classes among fakes; None = uniform.
+          g_optimizer, d_optimizer: (reg_interval_steps=0) -> Keras optimizer; the
+            interval is that of lazy regularization, for its correction. The updated
+            teacher uses `d_optimizer` without correction, as the authors do.
+          ema_decay: (images, batch_size) -> decay of the generator's EMA.
+          ema_statistics: average non-trainable state too (BigGAN) instead of copying
+            it (StyleGAN2).
+          batch_size: images in a generator step, over all replicas.
+          g_microbatches, d_microbatches: gradient accumulation on each replica.
+          d_batch_size: reals in a discriminator step; None = batch_size.
+          d_steps: discriminator steps for each generator step.
+          d_first: run the discriminator before the generator (BigGAN).
+          jit: 'auto', True or False, see `resolve_jit`.
+
+        Raises:
+          ValueError: a batch that does not divide, an unsupported combination.
+        """
+        counts = {
+            "batch_size": batch_size,
+            "g_microbatches": g_microbatches,
+            "d_microbatches": d_microbatches,
+            "d_steps": d_steps,
+            "d_batch_size": batch_size if d_batch_size is None else d_batch_size,
+        }
+        for name, value in counts.items():
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"Trainer.{name}={value!r} must be an integer >= 1")
+        self.strategy, self.seed, self.objective = strategy, seed, objective
+        self.batch_size = batch_size
+        self.reals_per_step = d_batch_size or batch_size
+        self._micro = {"g": g_microbatches, "d": d_microbatches}
+        self._d_steps, self._ema_decay = d_steps, ema_decay
+        self._ema_statistics = ema_statistics
+        self.jit = resolve_jit(jit, strategy)
+        generator = networks.generator
+        self._latents = draws.Latents(
+            generator.z_dim, generator.num_classes, class_weights
+        )
+        self.state = self._make_state(networks, g_optimizer, d_optimizer)
+        order = self._discriminator_phases(d_first)
+        generator_phases = self._generator_phases(d_first)
+        order = order + generator_phases if d_first else generator_phases + order
+        self.phases = order + self._teacher_phases()
+        self._steps: dict[str, Callable] = {}
+        self._averages = None
+        self._reals = None
+        self._check()
+
+    def _make_state(self, networks, g_optimizer, d_optimizer):
+        goal = self.objective
+        g_interval = goal.path_length_interval_steps if goal.path_length_weight else 0
+        d_interval = goal.r1_interval_steps if goal.has_lazy_penalty else 0
+        made = {
+            "g": (g_optimizer(reg_interval_steps=g_interval), networks.generator),
+            "d": (d_optimizer(reg_interval_steps=d_interval), networks.discriminator),
+        }
+        if goal.update_teachers:
+            for index, teacher in enumerate(networks.teachers):
+                made[f"teacher{index}"] = (d_optimizer(), teacher)
+        for optimizer, network in made.values():
+            optimizers.build(optimizer, network.trainable_variables)
+        slots = {}
+        if goal.path_length_weight:
+            slots["path_length_mean"] = state.slot("path_length_mean")
+        return state.TrainState(
+            networks, {name: pair[0] for name, pair in made.items()}, slots
+        )
+
+    def _phase(self, name, loss_fn, network, optimizer, **options):
+        return phase.Phase(
+            name,
+            loss_fn,
+            list(network.trainable_variables),
+            self.state.optimizers[optimizer],
+            local=self._is_local(),
+            **options,
+        )
+
+    def _is_local(self):
+        networks = self.state.networks
+        return self.strategy.num_replicas_in_sync == 1 or not any(
+            network.synchronized
+            for network in (networks.generator, networks.discriminator)
+        )
+
+    def _generator_phases(self, d_first):
+        goal, networks = self.objective, self.state.networks
+        reals = None
+        if goal.needs_reals:
+            reals = "last" if d_first else "next"
+        phases = [
+            self._phase(
+                "g",
+                lambda batch: goal.generator_loss(networks, batch),
+                networks.generator,
+                "g",
+                batch_size=self.batch_size,
+                microbatches=self._micro["g"],
+                reals=reals,
+            )
+        ]
+        if goal.path_length_weight:
+            slot = self.state.slots["path_length_mean"]
+            phases.append(
+                self._phase(
+                    "g_reg",
+                    lambda batch: goal.path_length_loss(networks, slot, batch),
+                    networks.generator,
+                    "g",
+                    batch_size=self.batch_size // goal.path_length_batch_shrink,
+                    microbatches=self._micro["g"],
+                    interval=goal.path_length_interval_steps,
+                )
+            )
+        return phases
+
+    def _discriminator_phases(self, d_first):
+        goal, networks = self.objective, self.state.networks
+        fetched = goal.needs_reals and not d_first and self._d_steps == 1
+        options = {
+            "batch_size": self.reals_per_step,
+            "microbatches": self._micro["d"],
+        }
+        phases = [
+            self._phase(
+                "d",
+                lambda batch: goal.discriminator_loss(networks, batch),
+                networks.discriminator,
+                "d",
+                repeats=self._d_steps,
+                reals="last" if fetched else "next",
+                **options,
+            )
+        ]
+        if goal.has_lazy_penalty:
+            phases.append(
+                self._phase(
+                    "d_reg",
+                    lambda batch: goal.lazy_penalty(
+                        networks, networks.discriminator, batch
+                    ),
+                    networks.discriminator,
+                    "d",
+                    interval=goal.r1_interval_steps,
+                    reals="last",
+                    **options,
+                )
+            )
+        return phases
+
+    def _teacher_phases(self):
+        goal, networks = self.objective, self.state.networks
+        if not goal.update_teachers:
+            return []
+        phases = []
+        for index, teacher in enumerate(networks.teachers):
+            options = {
+                "network": teacher,
+                "optimizer": f"teacher{index}",
+                "batch_size": self.reals_per_step,
+                "microbatches": self._micro["d"],
+                "reals": "last",
+            }
+            phases.append(
+                self._phase(
+                    f"teacher{index}",
+                    lambda batch, i=index: goal.teacher_loss(networks, i, batch),
+                    **options,
+                )
+            )
+            if goal.has_lazy_penalty:
+                phases.append(
+                    self._phase(
+                        f"teacher{index}_reg",
+                        lambda batch, d=teacher: goal.lazy_penalty(networks, d, batch),
+                        interval=goal.r1_interval_steps,
+                        **options,
+                    )
+                )
+        return phases
+
+    def _check(self):
+        replicas = self.strategy.num_replicas_in_sync
+        for item in self.phases:
+            phase.check_split(
+                f"batch of phase {item.name!r}",
+                item.batch_size,
+                replicas,
+                item.microbatches,
+            )
+        if self.objective.needs_reals and self.reals_per_step != self.batch_size:
+            raise ValueError(
+                f"d_batch_size={self.reals_per_step} must equal batch_size="
+                f"{self.batch_size} with a relativistic generator loss"
+            )
+        owned: dict[int, str] = {}
+        for item in self.phases:
+            family = item.name.split("_")[0]
+            for variable in item.variables:
+                if owned.setdefault(id(variable), family) != family:
+                    raise ValueError(
+                        f"variable {variable.name} is trained by {family} and by "
+                        f"{owned[id(variable)]}: student and teacher must not share "
+                        "variables"
+                    )
+
+    def train_step(self, iterator) -> dict[str, tf.Tensor]:
+        """Runs the phases that are due at this step, in order.
+
+        Cross-replica context, called from Python. Which phases run is decided on the
+        host from the step number, so nothing is traced twice and no `tf.cond` runs.
+
+        Args:
+          iterator: of a distributed dataset of {'images', 'labels'}, global batches of
+            `reals_per_step`.
+
+        Returns:
+          {'phase/quantity': [] tensor}: means over the batch; only the phases that ran.
+        """
+        counters, metrics = self.state.counters, {}
+        generator = self.state.optimizers["g"]
+        weight = self.objective.weight_at(counters.images)
+        scalars = {"guidance_weight": tf.constant(weight, tf.float32)}
+        due = [item for item in self.phases if counters.step % item.interval == 0]
+        last_of_generator = [item for item in due if item.optimizer is generator][-1]
+        for item in due:
+            for repeat in range(item.repeats):
+                if item.reals == "next":
+                    self._fetch(iterator)
+                seed = draws.step_seed(self.seed, counters.step, item.name, repeat)
+                reals = self._reals if item.reals else {}
+                step = self._step_of(item)
+                metrics.update(step(reals, tf.constant(seed), scalars))
+            if item is last_of_generator:
+                self._update_ema()
+        counters.step += 1
+        counters.images += self.batch_size
+        return metrics
+
+    def trace_counts(self) -> dict[str, int]:
+        """Returns how often each phase was traced; 1 unless something is amiss."""
+        return {
+            name: step.experimental_get_tracing_count()
+            for name, step in self._steps.items()
+        }
+
+    def _fetch(self, iterator):
+        self._reals = next(iterator)
+        self.state.counters.reals += self.reals_per_step
+
+    def _step_of(self, item):
+        if item.name not in self._steps:
+            self._steps[item.name] = phase.compile_phase(
+                item, self.strategy, self._latents, self.jit
+            )
+        return self._steps[item.name]
+
+    def _update_ema(self):
+        if self._averages is None:
+            self._averages = self._compile_ema()
+        decay = self._ema_decay(self.state.counters.images, self.batch_size)
+        self._averages(tf.constant(decay, tf.float32))
+
+    def _compile_ema(self):
+        networks = self.state.networks
+        values = list(base.named_variables(networks.generator).values())
+        averages = list(base.named_variables(networks.generator_ema).values())
+        trainable = [value.trainable for value in values]
+
+        @tf.function
+        def update(decay):
+            results = ema.update_all(
+                averages, values, trainable, decay, self._ema_statistics
+            )
+            for average, result in zip(averages, results, strict=True):
+                average.assign(result)
+
+        return update

@@ -1,0 +1,147 @@
+"""Counts against numbers worked out by hand."""
+
+import csv
+import io
+import json
+
+import pytest
+import toy_networks
+
+from dglgan_tf.compat import tf
+from dglgan_tf.cost import latency, macs, memory, tables
+
+
+def test_toy_generator_is_counted_exactly():
+    cost = macs.count(toy_networks.ToyGenerator(num_classes=3))
+    rows = {row.path: row for row in cost.rows}
+    assert list(rows) == ["embedding", "first", "blocks/0"]
+    assert rows["embedding"].parameters == 3 * 5
+    assert rows["embedding"].macs == 0
+    assert rows["first"].parameters == 5 * 64 + 64
+    assert rows["first"].macs == 5 * 64
+    assert rows["first"].output_shape == (64,)
+    assert rows["blocks/0"].parameters == 9 * 4
+    assert rows["blocks/0"].macs == 16 * 9 * 4
+    assert rows["blocks/0"].macs_output == 64 * 9 * 4
+    assert rows["blocks/0"].output_bytes == 4 * 64
+    assert cost.parameters == 15 + 384 + 36
+    assert cost.macs == 320 + 576
+    assert cost.macs_output == 320 + 2304
+    assert cost.executed == cost.macs
+    assert cost.network == "ToyGenerator"
+
+
+def test_activations_of_a_chain_are_exact():
+    # images 64 -> (reshape) -> matmul 1 -> + bias 1 -> [:, 0] 1, floats of 4 bytes
+    cost = macs.count(toy_networks.ToyDiscriminator())
+    assert cost.activation_bytes == 4 * (64 + 1 + 1 + 1)
+    assert cost.peak_bytes == 4 * (64 + 1)
+
+
+def test_counting_leaves_no_network_and_accepts_one_built_in_a_graph():
+    with tf.Graph().as_default():
+        wide = toy_networks.ToyGenerator(z_dim=64, channels=4096)
+    assert macs.count(wide).parameters == 64 * 65536 + 65536 + 9 * 4096
+
+
+def test_table_has_totals_layers_and_percentages():
+    networks = {
+        "teacher": toy_networks.ToyGenerator(channels=8),
+        "student": toy_networks.ToyGenerator(channels=4),
+    }
+    lines = tables.compare(networks).splitlines()
+    parameters = next(line for line in lines if line.startswith("parameters"))
+    # teacher 5*128+128+72 = 840, student 5*64+64+36 = 420
+    assert parameters.split() == ["parameters", "840", "420", "50.0"]
+    layer = next(line for line in lines if line.startswith("blocks/0"))
+    assert layer.split() == ("blocks/0 8x8x1 72 1.152 k 64.3 8x8x1 36 576 64.3".split())
+    assert len({len(line) for line in lines[1:2]}) == 1
+    assert "blocks/0" not in tables.compare(networks, layers=False)
+
+
+def test_table_takes_networks_of_different_layers():
+    text = tables.compare(
+        {"g": toy_networks.ToyGenerator(), "d": toy_networks.ToyDiscriminator()}
+    )
+    line = next(line for line in text.splitlines() if line.startswith("dense"))
+    assert line.split()[1:5] == ["-"] * 4
+
+
+def test_csv_and_json_agree_with_the_count():
+    network = toy_networks.ToyGenerator()
+    cost = macs.count(network)
+    rows = list(csv.DictReader(io.StringIO(tables.compare_csv({"g": network}))))
+    assert [row["layer"] for row in rows] == ["first", "blocks/0", "total"]
+    assert int(rows[-1]["macs"]) == cost.macs
+    assert sum(int(row["parameters"]) for row in rows[:-1]) == cost.parameters
+    loaded = json.loads(tables.compare_json({"g": network}))
+    assert loaded["g"]["macs_output"] == cost.macs_output
+    assert loaded["g"]["rows"][0]["path"] == "first"
+
+
+@pytest.mark.parametrize(
+    "value,text",
+    [
+        (0, "0"),
+        (999, "999"),
+        (1000, "1 k"),
+        (74.27e9, "74.27 G"),
+        (30370060, "30.37 M"),
+        (999_999, "1 M"),
+    ],
+)
+def test_scaled_numbers(value, text):
+    assert tables.scaled(value) == text
+
+
+def test_memory_adds_up():
+    cost = macs.count(toy_networks.ToyDiscriminator())
+    parts = [
+        memory.Part("student", cost, ema=True),
+        memory.Part("teacher", cost, trained=False),
+    ]
+    found = memory.training_bytes(parts, microbatch=2)
+    one = 4 * 65
+    assert found == {
+        "weights": 2 * one,
+        "gradients": one,
+        "optimizer": 2 * one,
+        "ema": one,
+        "activations": 2 * 2 * 4 * 67,
+        "total": 6 * one + 16 * 67,
+    }
+    with pytest.raises(ValueError, match="microbatch=0"):
+        memory.training_bytes(parts, microbatch=0)
+
+
+def test_latency_interleaves_and_keeps_the_order_of_speed():
+    import time
+
+    order = []
+
+    def call(name, seconds):
+        def run():
+            order.append(name)
+            time.sleep(seconds)
+
+        return run
+
+    calls = {"a": call("a", 0.02), "b": call("b", 0.002)}
+    times = latency.measure(calls, batch=4, rounds=3, warmup=1)
+    assert order == ["a", "b", "a", "b", "b", "a", "a", "b"]
+    assert times["a"].p50_ms >= 20 > times["b"].p50_ms >= 2
+    assert times["a"].p95_ms >= times["a"].p50_ms
+    assert times["a"].images_per_second == pytest.approx(4000 / times["a"].p50_ms)
+    assert times["a"].calls == 3
+
+
+def test_network_call_runs_generator_and_discriminator():
+    generator = toy_networks.ToyGenerator(num_classes=3)
+    assert latency.network_call(generator, batch=2)().shape == (2, 8, 8, 1)
+    discriminator = toy_networks.ToyDiscriminator()
+    assert latency.network_call(discriminator, batch=3)().shape == (3,)
+
+
+def test_no_networks_is_an_error():
+    with pytest.raises(ValueError, match="at least one network"):
+        tables.compare({})
