@@ -106,6 +106,7 @@ def run(
         "teachers": [str(path) for path in found],
         "initialize_from": str(start) if start else None,
         "data": parts.source.fingerprint(),
+        "class_names": list(parts.source.class_names),
         "parameters": {
             role: base.count_parameters(network)
             for role, network in parts.networks.by_role().items()

@@ -60,20 +60,19 @@ class Evaluator:
     def _with_network(self, metric):
         """Builds the metric's network, or falls back to the offline one."""
         try:
-            self._build(metric.extractor)
-            return metric
+            return metric.on(self._build(metric.extractor))
         except ValueError as error:
             if not self._fallback or metric.extractor == OFFLINE:
                 raise
-            other = metric.on(OFFLINE)
+            other = metric.on(self._build(OFFLINE))
             logging.warning("%s is used, not %s: %s", other.name, metric.name, error)
-            self._build(OFFLINE)
             return other
 
-    def _build(self, name):
-        if name not in self.extractors:
-            arguments = {"batch_size": self._batch_size} | self._arguments.get(name, {})
-            self.extractors[name] = extractors.build(name, **arguments)
+    def _build(self, asked):
+        """Returns the name of the asked network, which says its variant too."""
+        arguments = {"batch_size": self._batch_size} | self._arguments.get(asked, {})
+        network = extractors.build(asked, **arguments)
+        return self.extractors.setdefault(network.name, network).name
 
     def evaluate(
         self,
