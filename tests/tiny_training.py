@@ -78,7 +78,6 @@ class Quadratic(base.Discriminator):
         return tf.linalg.matvec(x, self.slope) + bent
 
 
-
 def toy(num_classes=0, bend=0.0):
     """Returns the makers (generator, discriminator) of a toy pair."""
     return (

@@ -145,7 +145,9 @@ def _gradient_function(phase: Phase, jit: bool):
     if jit and phase.local:
         return tf.function(gradient, jit_compile=True, autograph=False), pending
     if phase.microbatches > 1 and phase.local:
-        return tf.function(gradient, autograph=False), pending  # traced once, called many times
+        return tf.function(
+            gradient, autograph=False
+        ), pending  # traced once, called many times
     return gradient, pending
 
 
