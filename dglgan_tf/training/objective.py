@@ -163,6 +163,14 @@ class Objective:
         self.path_length_batch_shrink = path_length_batch_shrink
         self.orthogonal_weight = orthogonal_weight
 
+    def facts(self) -> dict:
+        """Returns the objective as plain values, by which a resume is compared."""
+        return {
+            name: getattr(value, "__name__", value)
+            for name, value in vars(self).items()
+            if value is None or callable(value) or isinstance(value, (bool, int, float))
+        }
+
     def weight_at(self, images: int) -> float:
         """Returns the guidance weight after `images` images (host)."""
         if self.guidance_schedule is None:

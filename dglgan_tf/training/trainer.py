@@ -336,7 +336,7 @@ class Trainer:
         averages = list(base.named_variables(networks.generator_ema).values())
         trainable = [value.trainable for value in values]
 
-        @tf.function
+        @tf.function(autograph=False)
         def update(decay):
             results = ema.update_all(
                 averages, values, trainable, decay, self._ema_statistics
