@@ -22,9 +22,9 @@ Deviations from the reference code: gains folded into scales (equal up to roundi
 noise drawn from a stateless seed; `w_avg` handed to `layers.updates`.
 """
 
+import gin
 import numpy as np
 
-import gin
 from dglgan_tf.compat import keras, tf
 from dglgan_tf.layers import equalized, updates
 from dglgan_tf.layers import noise as noise_layers

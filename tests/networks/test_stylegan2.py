@@ -1,10 +1,10 @@
 """StyleGAN2 against its NumPy reference, exact counts, state and errors."""
 
+import gin
 import numpy as np
 import pytest
 from reference import stylegan2 as direct
 
-import gin
 from dglgan_tf.compat import tf
 from dglgan_tf.layers import updates
 from dglgan_tf.losses import regularizers
