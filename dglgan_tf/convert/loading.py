@@ -68,7 +68,12 @@ def _own_file(path: Path) -> Path | None:
     if path.is_file() and path.suffix == ".safetensors":
         return path
     found = sorted(path.glob("*.safetensors")) if path.is_dir() else []
-    return found[0] if len(found) == 1 else None
+    if len(found) > 1:
+        raise CheckpointError(
+            f"{path} holds {len(found)} .safetensors files, such as {found[-1].name}: "
+            "name one of them"
+        )
+    return found[0] if found else None
 
 
 def _load_own(path: Path, config) -> result.Loaded:

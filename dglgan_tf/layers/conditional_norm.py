@@ -1,4 +1,4 @@
-"""BatchNorm for generators: plain, conditional, with local, shared or standing moments.
+"""BatchNorm for generators: plain or conditional; local, shared or standing moments.
 
 A training-mode call normalises by the moments of its batch and hands the moved running
 moments to `dglgan_tf.layers.updates`; any other call uses the stored ones.
@@ -8,7 +8,7 @@ import contextlib
 import threading
 
 from dglgan_tf.compat import keras, tf
-from dglgan_tf.layers import updates
+from dglgan_tf.layers import spectral_norm, updates
 
 _LOCAL = threading.local()
 STATISTICS = ("local", "sync")
@@ -70,8 +70,9 @@ class BatchStatistics(keras.layers.Layer):
             aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
         )
 
-    def call(self, x, training=False):
+    def call(self, x, training=False, truncation=1.0):
         """Returns the moments to normalise x [N, H, W, C] by: two tensors [C]."""
+        del truncation
         if not training:
             return tf.convert_to_tensor(self.mean), tf.convert_to_tensor(self.variance)
         mean, variance, count = self._batch_moments(tf.cast(x, tf.float32))
@@ -99,55 +100,122 @@ class BatchStatistics(keras.layers.Layer):
         return mean, tf.maximum(square - mean**2, 0.0), count
 
 
-class BatchNorm(keras.layers.Layer):
-    """BatchNorm with a learned gain and bias for each channel, then ReLU.
+class TruncationStatistics(keras.layers.Layer):
+    """Stored moments for a row of truncations between 0 and 1; inference only.
 
     Args:
       channels: number of channels.
-      **statistics: arguments of `BatchStatistics`.
+      rows: number of truncations, 0 and 1 included.
+      eps: added to the variance.
     """
 
-    def __init__(self, channels: int, statistics: dict | None = None, **kwargs):
+    def __init__(self, channels: int, rows: int, eps: float = 1e-4, **kwargs):
         super().__init__(**kwargs)
-        self.moments = BatchStatistics(channels, **(statistics or {}))
+        self.eps, self.rows = eps, rows
+        shape = [rows, channels]
+        self.means = self.add_weight(
+            name="means", shape=shape, initializer="zeros", trainable=False
+        )
+        self.variances = self.add_weight(
+            name="variances", shape=shape, initializer="ones", trainable=False
+        )
+        self.built = True
+
+    def call(self, x, training=False, truncation=1.0):
+        """Returns the moments [C] and [C] of a truncation, a number or [] tensor.
+
+        Between two rows the published code gives each row the other's share; so does
+        this, because the networks are used with it.
+        """
+        del x
+        if training:
+            raise ValueError(
+                "training=True, but the stored moments of this network belong to "
+                "truncations (n_stats > 0): train a network with n_stats=0"
+            )
+        lower, share = self._position(truncation)
+        return [
+            table[lower] * share
+            + table[tf.minimum(lower + 1, self.rows - 1)] * (1 - share)
+            for table in (self.means, self.variances)
+        ]
+
+    def _position(self, truncation):
+        """Row index and its share; on a row (within 1e-4 of one) the share is 1."""
+        position = tf.cast(truncation, tf.float32) * (self.rows - 1)
+        nearest = tf.round(position)
+        on_row = tf.abs(position - nearest) < 1e-4
+        lower = tf.where(on_row, nearest, tf.floor(position))
+        share = tf.where(on_row, tf.ones_like(position), position - lower)
+        return tf.cast(tf.clip_by_value(lower, 0, self.rows - 1), tf.int32), share
+
+
+class BatchNorm(keras.layers.Layer):
+    """BatchNorm with a learned gain and bias for each channel.
+
+    Args:
+      channels: number of channels.
+      moments: `BatchStatistics` or `TruncationStatistics` of as many channels.
+    """
+
+    def __init__(self, channels: int, moments, **kwargs):
+        super().__init__(**kwargs)
+        self.moments = moments
         self.gain = self.add_weight(name="gain", shape=[channels], initializer="ones")
         self.bias = self.add_weight(name="bias", shape=[channels], initializer="zeros")
         self.built = True
 
-    def call(self, x, condition=None, training=False):
+    def call(self, x, condition=None, training=False, truncation=1.0):
         """Normalises x [N, H, W, C]; the condition is not used."""
         del condition
-        return _normalize(x, self.moments, self.gain, self.bias, training)
+        stored = self.moments(x, training=training, truncation=truncation)
+        return _normalize(x, stored, self.moments.eps, self.gain, self.bias)
 
 
 class ConditionalBatchNorm(keras.layers.Layer):
     """BatchNorm whose gain (1 + ...) and bias are functions of a condition.
 
     Args:
-      channels: number of channels.
+      moments: `BatchStatistics` or `TruncationStatistics`.
       gain: layer that maps the condition [N, D] to [N, channels], 1 is added to it.
       bias: layer that maps the condition to [N, channels].
-      statistics: arguments of `BatchStatistics`.
     """
 
-    def __init__(self, channels: int, gain, bias, statistics=None, **kwargs):
+    def __init__(self, moments, gain, bias, **kwargs):
         super().__init__(**kwargs)
-        self.moments = BatchStatistics(channels, **(statistics or {}))
+        self.moments = moments
         self.gain = gain
         self.bias = bias
         self.built = True
 
-    def call(self, x, condition, training=False):
+    def call(self, x, condition, training=False, truncation=1.0):
         """Normalises x [N, H, W, C] for the condition [N, D]."""
         gain = 1 + self.gain(condition, training=training)[:, None, None, :]
         bias = self.bias(condition, training=training)[:, None, None, :]
-        return _normalize(x, self.moments, gain, bias, training)
+        stored = self.moments(x, training=training, truncation=truncation)
+        return _normalize(x, stored, self.moments.eps, gain, bias)
 
 
-def _normalize(x, moments, gain, bias, training):
+def linear(moments, length: int, channels: int, spectral: dict):
+    """Returns a norm whose gain and bias are linear in the condition [N, length].
+
+    Args:
+      moments: `BatchStatistics` or `TruncationStatistics`.
+      length: length of the condition.
+      channels: number of channels.
+      spectral: arguments of the two `SpectralDense` layers.
+    """
+    gain, bias = (
+        spectral_norm.SpectralDense(length, channels, use_bias=False, **spectral)
+        for _ in range(2)
+    )
+    return ConditionalBatchNorm(moments, gain, bias)
+
+
+def _normalize(x, moments, eps, gain, bias):
     """One multiplication and one addition over the activation; float32 moments."""
-    mean, variance = moments(x, training=training)
-    scale = gain * tf.math.rsqrt(variance + moments.eps)
+    mean, variance = moments
+    scale = gain * tf.math.rsqrt(variance + eps)
     shift = bias - mean * scale
     return x * tf.cast(scale, x.dtype) + tf.cast(shift, x.dtype)
 

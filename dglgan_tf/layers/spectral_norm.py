@@ -3,7 +3,9 @@
 The raw kernel is stored; each call makes one power step from the stored vector `u`
 and divides by the singular value that it gives (method of Miyato et al. 2018, as
 BigGAN applies it). A training-mode call hands the moved vector to
-`dglgan_tf.layers.updates`, any other call leaves the stored one alone.
+`dglgan_tf.layers.updates`, any other call leaves the stored one alone. With
+`stored=True` the other singular vector is kept as well and inference takes both as
+they are, without a step, as torch.nn.utils.spectral_norm does.
 """
 
 import contextlib
@@ -19,38 +21,49 @@ class SpectralLayer(keras.layers.Layer):
     Attributes:
       kernel: raw weights.
       u: [out] estimate of the left singular vector.
+      v: [rest] of the right one, or None where it is not kept.
       fixed_sigma: number in place of the power step, or None (see
         `freeze_spectral_norm`).
     """
 
     rows = False
 
-    def __init__(self, shape, init: str, eps: float, **kwargs):
+    def __init__(self, shape, init: str, eps: float, stored: bool = False, **kwargs):
         super().__init__(**kwargs)
         self.eps = eps
         self.fixed_sigma = None
         self.kernel = self.add_weight(
             name="kernel", shape=shape, initializer=initializers.make(init)
         )
-        self.u = self.add_weight(
-            name="u",
-            shape=[shape[0] if self.rows else shape[-1]],
+        outputs = shape[0] if self.rows else shape[-1]
+        self.u = self._vector("u", outputs)
+        rest = self.kernel.shape.num_elements() // outputs
+        self.v = self._vector("v", rest) if stored else None
+        self.built = True
+
+    def _vector(self, name, length):
+        return self.add_weight(
+            name=name,
+            shape=[length],
             initializer=keras.initializers.RandomNormal(stddev=1.0),
             trainable=False,
             synchronization=tf.VariableSynchronization.ON_READ,
             aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
         )
-        self.built = True
 
-    def sigma(self, training=False) -> tf.Tensor:
-        """Returns the singular value of this call, []; training moves `u`."""
+    def sigma(self, training=False):
+        """Returns the singular value of this call, []; training moves the vectors."""
         if self.fixed_sigma is not None:
             return self.fixed_sigma
-        sigma, u = spectral.power_step(
-            self.kernel, updates.current(self.u), self.eps, self.rows
-        )
+        u = updates.current(self.u)
+        if self.v is not None and not training:
+            v = updates.current(self.v)
+            return spectral.value(self.kernel, u, v, self.rows)
+        sigma, u, v = spectral.power_step(self.kernel, u, self.eps, self.rows)
         if training:
             updates.record(self.u, u, average=False)
+        if training and self.v is not None:
+            updates.record(self.v, v, average=False)
         return sigma
 
 
@@ -63,8 +76,10 @@ class SpectralConv2D(SpectralLayer):
       size: 1 or 3.
       use_bias: whether a bias is added.
       convolve: a function of `dglgan_tf.ops.fold`, which may include resampling.
+      used: how many of the output channels are computed; None = all.
       init: see `initializers.make`.
       eps: lower bound of lengths in the power step.
+      stored: see the module.
     """
 
     def __init__(
@@ -74,12 +89,16 @@ class SpectralConv2D(SpectralLayer):
         size: int,
         use_bias: bool = True,
         convolve=fold.convolve,
+        used: int | None = None,
         init: str = "orthogonal",
         eps: float = 1e-6,
+        stored: bool = False,
         **kwargs,
     ):
-        super().__init__([size, size, in_channels, channels], init, eps, **kwargs)
+        shape = [size, size, in_channels, channels]
+        super().__init__(shape, init, eps, stored, **kwargs)
         self.convolve = convolve
+        self.used = channels if used is None else used
         self.bias = None
         if use_bias:
             fan_in = size * size * in_channels
@@ -91,11 +110,11 @@ class SpectralConv2D(SpectralLayer):
 
     def call(self, x, training=False):
         """Convolves [N, H, W, in_channels]; returns [N, H', W', channels]."""
-        kernel = tf.cast(self.kernel / self.sigma(training), x.dtype)
-        y, count = self.convolve(x, kernel)
+        kernel = self.kernel[..., : self.used] / self.sigma(training)
+        y, count = self.convolve(x, tf.cast(kernel, x.dtype))
         shape = [x.shape[0] or 1, *y.shape[1:]]
         ledger.enter(self, count.kind, count.nominal, shape, executed=count.executed)
-        return y if self.bias is None else tf.nn.bias_add(y, self.bias)
+        return y if self.bias is None else tf.nn.bias_add(y, self.bias[: self.used])
 
 
 class SpectralDense(SpectralLayer):
@@ -108,9 +127,10 @@ class SpectralDense(SpectralLayer):
         use_bias: bool = True,
         init: str = "orthogonal",
         eps: float = 1e-6,
+        stored: bool = False,
         **kwargs,
     ):
-        super().__init__([inputs, units], init, eps, **kwargs)
+        super().__init__([inputs, units], init, eps, stored, **kwargs)
         self.bias = None
         if use_bias:
             self.bias = self.add_weight(

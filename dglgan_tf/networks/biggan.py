@@ -21,23 +21,8 @@ from dglgan_tf.compat import keras, tf
 from dglgan_tf.layers import attention as attention_layers
 from dglgan_tf.layers import conditional_norm, spectral_norm
 from dglgan_tf.networks import base
+from dglgan_tf.networks import biggan_layout as layout
 from dglgan_tf.ops import fold
-
-# First the width of the 4x4 image, then of each block's output, in multiples of ch.
-GENERATOR_WIDTHS = {
-    32: (4, 4, 4, 4),
-    64: (16, 16, 8, 4, 2),
-    128: (16, 16, 8, 4, 2, 1),
-    256: (16, 16, 8, 8, 4, 2, 1),
-    512: (16, 16, 8, 8, 4, 2, 1, 1),
-}
-# Width of each block's output.
-DISCRIMINATOR_WIDTHS = {
-    32: (4, 4, 4, 4),
-    64: (1, 2, 4, 8, 16),
-    128: (1, 2, 4, 8, 16, 16),
-    256: (1, 2, 4, 8, 8, 16, 16),
-}
 
 
 class GeneratorBlock(keras.layers.Layer):
@@ -79,26 +64,23 @@ class DiscriminatorBlock(keras.layers.Layer):
     """Residual block of a discriminator; attention may follow.
 
     Args:
-      widths: channels of input, between the two convolutions, and of the output.
-      first: the block on the image: no ReLU before its first convolution.
-      down: whether 2x2 averaging halves the resolution.
-      with_attention: whether self-attention follows.
+      block: what it is made of.
       spectral: arguments `init` and `eps` of the spectrally normalised layers.
     """
 
-    def __init__(self, widths, first, down, with_attention, spectral, **kwargs):
+    def __init__(self, block: layout.BlockLayout, spectral: dict, **kwargs):
         super().__init__(**kwargs)
-        inputs, hidden, outputs = widths
+        inputs, hidden, outputs = block.widths
         conv = spectral_norm.SpectralConv2D
-        convolve = fold.convolve_downsample if down else fold.convolve
-        self.first = first
+        convolve = fold.convolve_downsample if block.down else fold.convolve
+        self.first = block.first
         self.conv1 = conv(inputs, hidden, 3, **spectral)
         self.conv2 = conv(hidden, outputs, 3, convolve=convolve, **spectral)
         self.shortcut = None
-        if down or inputs != outputs:
+        if block.shortcut:
             self.shortcut = conv(inputs, outputs, 1, convolve=convolve, **spectral)
         self.attention = None
-        if with_attention:
+        if block.attention:
             self.attention = attention_layers.SelfAttention(outputs, **spectral)
         self.built = True
 
@@ -163,11 +145,11 @@ class BigGANGenerator(base.Generator):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        table = _widths("generator", GENERATOR_WIDTHS, resolution, ch)
-        widths = _override("channels", channels, table)
-        hidden = _override("hidden_channels", hidden_channels, widths[1:])
+        table = layout.widths("generator", layout.GENERATOR_WIDTHS, resolution, ch)
+        widths = layout.override("channels", channels, table)
+        hidden = layout.override("hidden_channels", hidden_channels, widths[1:])
         sizes = [8 << i for i in range(len(hidden))]
-        _check_attention(attention, sizes, resolution)
+        layout.check_attention(attention, sizes, resolution)
         if hierarchical and num_classes and not shared_embedding:
             raise ValueError(
                 "hierarchical=True needs shared_embedding=True: with an embedding in "
@@ -199,40 +181,37 @@ class BigGANGenerator(base.Generator):
             for *w, size in zip(widths[:-1], hidden, widths[1:], sizes, strict=True)
         ]
         self.output_norm = conditional_norm.BatchNorm(
-            widths[-1], self._statistics(output_bn_eps)
+            widths[-1], self._moments(widths[-1], output_bn_eps)
         )
         self.output_conv = spectral_norm.SpectralConv2D(
             widths[-1], num_channels, 3, **spectral
         )
 
-    def _statistics(self, eps):
-        return {
-            "eps": eps,
-            "momentum": self.bn_momentum,
-            "statistics": self.bn_statistics,
-            "unbiased": self.bn_unbiased,
-        }
+    @property
+    def synchronized(self) -> bool:
+        """Whether BatchNorm reduces over replicas."""
+        return self.bn_statistics == "sync"
+
+    def _moments(self, channels, eps):
+        return conditional_norm.BatchStatistics(
+            channels, eps, self.bn_momentum, self.bn_statistics, self.bn_unbiased
+        )
 
     def _make_norm(self, channels):
         """Returns the normalisation of a block's `channels`."""
-        statistics = self._statistics(self.bn_eps)
+        moments = self._moments(channels, self.bn_eps)
         length = self.shared_dim if self.embedding is not None else 0
         length += self.z_dim // self.z_pieces if self.hierarchical else 0
         if length:
-            maps = [
-                spectral_norm.SpectralDense(
-                    length, channels, use_bias=False, init=self.init, eps=self.sn_eps
-                )
-                for _ in range(2)
-            ]
-        elif self.num_classes:
+            spectral = {"init": self.init, "eps": self.sn_eps}
+            return conditional_norm.linear(moments, length, channels, spectral)
+        if self.num_classes:
             maps = [
                 spectral_norm.Embedding(self.num_classes, channels, self.init)
                 for _ in range(2)
             ]
-        else:
-            return conditional_norm.BatchNorm(channels, statistics)
-        return conditional_norm.ConditionalBatchNorm(channels, *maps, statistics)
+            return conditional_norm.ConditionalBatchNorm(moments, *maps)
+        return conditional_norm.BatchNorm(channels, moments)
 
     def conditions(self, z, labels=None):
         """Returns the linear layer's input and, for each block, its condition.
@@ -244,7 +223,7 @@ class BigGANGenerator(base.Generator):
         pieces = tf.split(z, self.z_pieces, axis=1)
         parts = []
         if self.num_classes:
-            onehot = self.onehot(_require(labels, self))
+            onehot = self.onehot(layout.require_labels(labels, self))
             parts = [onehot if self.embedding is None else self.embedding(onehot)]
         conditions = []
         for i in range(len(self.blocks)):
@@ -303,38 +282,30 @@ class BigGANDiscriminator(base.Discriminator):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        table = _widths("discriminator", DISCRIMINATOR_WIDTHS, resolution, ch)
-        outputs = _override("channels", channels, table)
-        inputs = [num_channels, *outputs[:-1]]
-        hidden = _override(
-            "hidden_channels", hidden_channels, outputs if wide else inputs
+        blocks = layout.discriminator_blocks(
+            resolution,
+            num_channels,
+            ch,
+            wide,
+            attention,
+            attention_blocks,
+            channels,
+            hidden_channels,
         )
-        down = [
-            i < (2 if resolution == 32 else len(outputs) - 1)
-            for i in range(len(outputs))
-        ]
-        sizes = [resolution >> sum(down[: i + 1]) for i in range(len(outputs))]
-        _check_attention(attention, sizes, resolution)
         self.resolution, self.num_channels = resolution, num_channels
         self.num_classes, self.ch, self.wide = num_classes, ch, wide
         self.attention, self.attention_blocks = list(attention), attention_blocks
         self.sn_eps, self.init = sn_eps, init
         self.channels, self.hidden_channels = channels, hidden_channels
 
-        with_attention = attention_blocks
-        if with_attention is None:
-            with_attention = [sizes.index(size) for size in attention]
         spectral = {"init": init, "eps": sn_eps}
-        widths = zip(inputs, hidden, outputs, strict=True)
-        self.blocks = [
-            DiscriminatorBlock(w, i == 0, down[i], i in with_attention, spectral)
-            for i, w in enumerate(widths)
-        ]
-        self.linear = spectral_norm.SpectralDense(outputs[-1], 1, **spectral)
+        self.blocks = [DiscriminatorBlock(block, spectral) for block in blocks]
+        outputs = blocks[-1].widths[-1]
+        self.linear = spectral_norm.SpectralDense(outputs, 1, **spectral)
         self.embedding = None
         if num_classes:
             self.embedding = spectral_norm.SpectralEmbedding(
-                num_classes, outputs[-1], **spectral
+                num_classes, outputs, **spectral
             )
 
     def features(self, images, training=False):
@@ -344,54 +315,7 @@ class BigGANDiscriminator(base.Discriminator):
             x = block(x, training=training)
         return tf.reduce_sum(tf.cast(tf.nn.relu(x), tf.float32), axis=[1, 2])
 
-    def score(self, features, labels=None, training=False):
-        """Returns the logits [N] of summed features [N, C]."""
-        logits = self.linear(features, training=training)[:, 0]
-        if self.embedding is None:
-            return logits
-        onehot = self.onehot(_require(labels, self))
-        embedded = self.embedding(onehot, training=training)
-        return logits + tf.reduce_sum(embedded * features, axis=1)
-
     def call(self, images, labels=None, training=False):
         """See `base.Discriminator.call`."""
         features = self.features(images, training=training)
-        return self.score(features, labels, training=training)
-
-
-def _widths(what, table, resolution, ch):
-    if resolution not in table:
-        raise ValueError(
-            f"resolution={resolution} of a BigGAN {what} must be one of {sorted(table)}"
-        )
-    if int(ch) != ch or ch < 1:
-        raise ValueError(f"ch={ch} must be a positive whole number")
-    return [multiple * ch for multiple in table[resolution]]
-
-
-def _override(name, given, default):
-    if given is None:
-        return list(default)
-    if len(given) != len(default) or any(int(w) != w or w < 1 for w in given):
-        raise ValueError(
-            f"{name}={list(given)} must be {len(default)} positive whole numbers"
-        )
-    return [int(width) for width in given]
-
-
-def _check_attention(attention, sizes, resolution):
-    wrong = [size for size in attention if size not in sizes]
-    if wrong:
-        raise ValueError(
-            f"attention={list(attention)}: no block puts out {wrong} at "
-            f"resolution={resolution}; choose from {sorted(set(sizes))} or leave it out"
-        )
-
-
-def _require(labels, network):
-    if labels is None:
-        raise ValueError(
-            f"labels=None for a {type(network).__name__} with num_classes="
-            f"{network.num_classes}: give [N] classes or [N, num_classes] weights"
-        )
-    return labels
+        return layout.project(self, features, labels, training)

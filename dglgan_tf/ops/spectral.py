@@ -21,14 +21,25 @@ def power_step(kernel, u, eps: float, rows: bool = False):
     Returns:
       sigma: [] with a gradient to `kernel` (both vectors are constants in it).
       u: [out], the vector after the step; no gradient.
+      v: [rest], the right singular vector's estimate; no gradient.
     """
-    matrix = kernel if rows else tf.reshape(kernel, [-1, kernel.shape[-1]])
+    matrix = _matrix(kernel, rows)
     fixed = tf.stop_gradient(matrix)
     v = _normalize(_matvec(fixed, u, transpose=rows), eps)
     u = _normalize(_matvec(fixed, v, transpose=not rows), eps)
     v, u = tf.stop_gradient(v), tf.stop_gradient(u)
     sigma = tf.reduce_sum(_matvec(matrix, v, transpose=not rows) * u)
-    return sigma, u
+    return sigma, u, v
+
+
+def value(kernel, u, v, rows: bool = False):
+    """Returns u W v, [], of given vectors [out] and [rest] without a power step."""
+    matrix = _matrix(kernel, rows)
+    return tf.reduce_sum(_matvec(matrix, v, transpose=not rows) * u)
+
+
+def _matrix(kernel, rows):
+    return kernel if rows else tf.reshape(kernel, [-1, kernel.shape[-1]])
 
 
 def _normalize(vector, eps):

@@ -27,11 +27,13 @@ def test_power_step(rows):
     variable = tf.constant(kernel, tf.float32)
     with tf.GradientTape() as tape:
         tape.watch(variable)
-        ours, moved = spectral.power_step(
+        ours, moved, right = spectral.power_step(
             variable, tf.constant(u, tf.float32), 1e-6, rows
         )
     np.testing.assert_allclose(ours, sigma, rtol=1e-6)
     np.testing.assert_allclose(moved, after, atol=1e-6)
+    np.testing.assert_allclose(right, v, atol=1e-6)
+    np.testing.assert_allclose(spectral.value(variable, moved, right, rows), ours)
     gradient = np.outer(after, v)  # both vectors are constants
     gradient = gradient if rows else gradient.T.reshape(shape)
     np.testing.assert_allclose(
@@ -44,13 +46,13 @@ def test_converges_to_the_largest_singular_value():
     kernel = rng.normal(size=(5, 7)).astype(np.float32)
     u = tf.ones([7])
     for _ in range(60):
-        sigma, u = spectral.power_step(tf.constant(kernel), u, 1e-12)
+        sigma, u, _ = spectral.power_step(tf.constant(kernel), u, 1e-12)
     np.testing.assert_allclose(sigma, np.linalg.norm(kernel, 2), rtol=1e-5)
 
 
 def test_eps_bounds_the_length_of_a_vanishing_kernel():
     kernel = np.full((4, 1), 1e-5, np.float32)
-    sigma, u = spectral.power_step(tf.constant(kernel), tf.ones([1]), 1e-3)
+    sigma, u, _ = spectral.power_step(tf.constant(kernel), tf.ones([1]), 1e-3)
     _, after, expected = _numpy_step(kernel.T.astype(np.float64), np.ones(1), 1e-3)
     np.testing.assert_allclose([sigma, u[0]], [expected, after[0]], rtol=1e-5)
     assert float(u[0]) < 1e-3  # not of unit length: the bound was at work

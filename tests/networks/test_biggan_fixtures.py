@@ -1,0 +1,237 @@
+"""BigGAN against the outputs that the official code gave for the same weights."""
+
+import functools
+
+import numpy as np
+import pytest
+
+from dglgan_tf.compat import tf
+from dglgan_tf.convert import biggan_pytorch, reader
+from dglgan_tf.layers import spectral_norm, updates
+from dglgan_tf.losses import adversarial, regularizers
+from dglgan_tf.networks import base
+
+FOLDERS = (
+    "biggan_r32_cifar",
+    "biggan_r64_attn32_hier",
+    "biggan_r32_mybn_hier_attn16_narrowD",
+)
+IMAGE = 2e-5  # relative to the largest absolute value, as the fixtures' README says
+SCORE = 1e-4
+GRADIENT = 1e-3
+JIT = 5e-4
+
+
+def _nhwc(array):
+    return np.asarray(array.transpose(0, 2, 3, 1), np.float32)
+
+
+def _close(ours, expected, tolerance):
+    ours, expected = np.asarray(ours, np.float64), np.asarray(expected, np.float64)
+    assert ours.shape == expected.shape
+    error = np.abs(ours - expected).max() / np.abs(expected).max()
+    assert error < tolerance, error
+
+
+@functools.cache
+def _load(folder):
+    """Networks and arrays; `pick(name)` prefers the double-precision result."""
+    loaded = biggan_pytorch.load(reader.read(folder))
+    arrays = dict(np.load(folder / "expected.npz", allow_pickle=False))
+    return loaded, arrays, lambda n: arrays.get(f"f64_{n}", arrays.get(f"out_{n}"))
+
+
+@pytest.fixture(params=FOLDERS)
+def case(request, reference):
+    return _load(reference / request.param)
+
+
+@pytest.fixture
+def restored(case):
+    """The case again, with every variable put back after the test."""
+    loaded = case[0]
+    networks = [loaded.generator, loaded.generator_raw, loaded.discriminator]
+    kept = [(v, v.numpy()) for n in networks if n is not None for v in n.variables]
+    yield case
+    for variable, value in kept:
+        variable.assign(value)
+
+
+@pytest.mark.parametrize("jit", [False, True])
+def test_images(case, jit):
+    loaded, arrays, pick = case
+    tolerance = JIT if jit else IMAGE
+    for generator, name in (
+        (loaded.generator, "img"),
+        (loaded.generator_raw, "img_rawG"),
+    ):
+        if generator is None:
+            continue
+        compiled = tf.function(generator, jit_compile=jit, autograph=False)
+        images = compiled(tf.constant(arrays["in_z"]), tf.constant(arrays["in_y"]))
+        expected = pick(name).transpose(0, 2, 3, 1)
+        _close(images[: len(expected)], expected, tolerance)
+
+
+def test_generator_features(case):
+    loaded, arrays, _ = case
+    generator = loaded.generator
+    z, labels = arrays["in_z"][:1], arrays["in_y"][:1]
+    first, conditions = generator.conditions(tf.constant(z), tf.constant(labels))
+    if "out_y_shared" in arrays:
+        embedded = generator.embedding(generator.onehot(arrays["in_y"]))
+        _close(embedded, arrays["out_y_shared"], 1e-6)
+    x = tf.reshape(generator.linear(first), [1, 4, 4, -1])
+    for i, block in enumerate(generator.blocks):
+        x = block(x, conditions[i])
+        expected = _nhwc(arrays[f"out_gfeat_block{i}"])
+        _close(x[..., : expected.shape[-1]], expected, IMAGE)
+
+
+@pytest.mark.parametrize("jit", [False, True])
+def test_scores_and_losses(case, jit):
+    loaded, arrays, pick = case
+    discriminator = loaded.discriminator
+    compiled = tf.function(discriminator, jit_compile=jit, autograph=False)
+    tolerance = JIT if jit else SCORE
+    real = tf.constant(_nhwc(arrays["in_real"]))
+    real_logits = compiled(real, tf.constant(arrays["in_real_y"]))
+    _close(real_logits, pick("d_real")[:, 0], tolerance)
+    fake = tf.constant(_nhwc(arrays["out_img"]))
+    fake_logits = compiled(fake, tf.constant(arrays["in_y"]))
+    _close(fake_logits, pick("d_fake")[:, 0], tolerance)
+    count = min(len(real_logits), len(fake_logits))
+    hinge = np.mean(adversarial.d_hinge(real_logits[:count], fake_logits[:count]))
+    if len(real_logits) == len(fake_logits):
+        _close(hinge, pick("hinge_D"), tolerance)
+    _close(np.mean(adversarial.g_hinge(fake_logits)), pick("hinge_G"), tolerance)
+
+
+def test_discriminator_features(case):
+    loaded, arrays, pick = case
+    discriminator = loaded.discriminator
+    real = tf.constant(_nhwc(arrays["in_real"]))
+    features = discriminator.features(real)
+    _close(features, pick("d_pooled"), SCORE)
+    linear = discriminator.linear(features)
+    _close(linear, pick("d_real_unconditional"), SCORE)
+    x = real[:1]
+    for i, block in enumerate(discriminator.blocks):
+        x = block(x)
+        expected = _nhwc(arrays[f"out_dfeat_block{i}"])
+        _close(x[..., : expected.shape[-1]], expected, SCORE)
+
+
+@pytest.mark.parametrize("jit", [False, True])
+def test_gradient_penalties(case, jit):
+    loaded, arrays, pick = case
+    labels = tf.constant(arrays["in_real_y"])
+    real = tf.constant(_nhwc(arrays["in_real"]))
+    fake = tf.constant(_nhwc(arrays["out_img"]))
+    fake_labels = tf.constant(arrays["in_y"])
+
+    @tf.function(jit_compile=jit, autograph=False)
+    def penalties():
+        def score(x):
+            return loaded.discriminator(x, labels)
+
+        def score_mixed(x):
+            return loaded.discriminator(x, fake_labels)
+
+        with tf.GradientTape() as tape:
+            tape.watch(real)
+            total = tf.reduce_sum(score(real))
+        r1, _ = regularizers.r1(score, real)
+        count = len(arrays["in_gp_alpha"])
+        alpha = tf.constant(arrays["in_gp_alpha"], tf.float32)
+        gp = regularizers.gradient_penalty(score_mixed, real[:count], fake, alpha)
+        return tape.gradient(total, real), r1, gp
+
+    gradient, r1, gp = penalties()
+    _close(gradient, pick("r1_grad").transpose(0, 2, 3, 1), GRADIENT)
+    _close(r1, pick("r1_penalty"), JIT if jit else SCORE)
+    _close(gp, pick("wgan_gp_penalty"), JIT if jit else SCORE)
+
+
+def _sigma_by_name(network, config, entries):
+    """{module name of the source: our layer}."""
+    variables = base.named_variables(network)
+    layers = {id(layer.u): layer for layer in spectral_norm.spectral_layers(network)}
+    return {
+        entry.source[: -len(".u0")]: layers[id(variables[entry.target])]
+        for entry in entries
+        if entry.source.endswith(".u0")
+    }
+
+
+@pytest.mark.parametrize("network", ["G", "D"])
+def test_sigmas(case, network):
+    loaded, arrays, pick = case
+    if network == "G":
+        ours, config = loaded.generator, loaded.generator.get_config()
+        entries = biggan_pytorch.generator_entries(config, "plain")
+    else:
+        ours, config = loaded.discriminator, loaded.discriminator.get_config()
+        entries = biggan_pytorch.discriminator_entries(config)
+    layers = _sigma_by_name(ours, config, entries)
+    names = [str(name) for name in arrays[f"in_sn_names_{network}"]]
+    assert set(names) == set(layers)
+    sigmas = np.array([float(layers[name].sigma()) for name in names])
+    expected = pick(f"sn_sigma_{network}")
+    assert (np.abs(sigmas - expected) / expected).max() < 1e-5
+    after = [
+        np.linalg.norm(_matrix(layers[name]) / sigma, 2)
+        for name, sigma in zip(names, sigmas, strict=True)
+    ]
+    np.testing.assert_allclose(after, pick(f"sn_top_sv_after_{network}"), rtol=1e-5)
+
+
+def _matrix(layer):
+    kernel = layer.kernel.numpy().astype(np.float64)
+    return kernel.reshape(-1, kernel.shape[-1])
+
+
+@pytest.mark.parametrize("assign", ["eager", "collected"])
+def test_first_training_forward(restored, assign):
+    """Images, scores and every buffer after the first training-mode forward."""
+    loaded, arrays, pick = restored
+    generator = loaded.generator_raw if loaded.generator_raw else loaded.generator
+    z, labels = tf.constant(arrays["in_z"]), tf.constant(arrays["in_y"])
+    real, real_labels = _nhwc(arrays["in_real"]), arrays["in_real_y"]
+
+    @tf.function(autograph=False)
+    def collected():
+        with updates.collect() as moved:
+            images = generator(z, labels, training=True)
+            logits = loaded.discriminator(real, real_labels, training=True)
+        for update in moved:
+            update.variable.assign(update.value)
+        return images, logits
+
+    if assign == "collected":
+        images, logits = collected()
+    else:
+        images = generator(z, labels, training=True)
+        logits = loaded.discriminator(real, real_labels, training=True)
+    _close(images, pick("train_img").transpose(0, 2, 3, 1), IMAGE)
+    _close(logits, pick("train_d_real")[:, 0], SCORE)
+    ours = biggan_pytorch.export(
+        {"generator": generator, "discriminator": loaded.discriminator}
+    )
+    checked = 0
+    for name, expected in arrays.items():
+        for letter in "GD":
+            prefix = f"out_train_after_{letter}/"
+            if name.startswith(prefix) and not name.endswith("sv0"):
+                _close(ours[f"{letter}.pth"][name[len(prefix) :]], expected, IMAGE)
+                checked += 1
+    assert checked >= 12
+
+
+def test_frozen_spectral_norm_is_inference(case):
+    loaded, arrays, _ = case
+    real, labels = _nhwc(arrays["in_real"]), arrays["in_real_y"]
+    free = loaded.discriminator(real, labels)
+    with spectral_norm.frozen(loaded.discriminator):
+        fixed = loaded.discriminator(real, labels, training=True)
+    np.testing.assert_array_equal(free, fixed)
