@@ -58,6 +58,7 @@ class Trainer:
         d_batch_size: int | None = None,
         d_steps: int = 1,
         d_first: bool = False,
+        frozen_generator: bool = False,
         jit: str | bool = "auto",
     ):
         """Builds optimizers and phases; call it under `strategy.scope()`.
@@ -79,6 +80,8 @@ class Trainer:
           d_batch_size: reals in a discriminator step; None = batch_size.
           d_steps: discriminator steps for each generator step.
           d_first: run the discriminator before the generator (BigGAN).
+          frozen_generator: train the discriminator alone, for a generator that came
+            without one.
           jit: 'auto', True or False, see `resolve_jit`.
 
         Raises:
@@ -106,8 +109,8 @@ class Trainer:
             generator.z_dim, generator.num_classes, class_weights
         )
         self.state = self._make_state(networks, g_optimizer, d_optimizer)
-        order = self._discriminator_phases(d_first)
-        generator_phases = self._generator_phases(d_first)
+        order = self._discriminator_phases(d_first, frozen_generator)
+        generator_phases = [] if frozen_generator else self._generator_phases(d_first)
         order = order + generator_phases if d_first else generator_phases + order
         self.phases = order + self._teacher_phases()
         self._steps: dict[str, Callable] = {}
@@ -183,9 +186,12 @@ class Trainer:
             )
         return phases
 
-    def _discriminator_phases(self, d_first):
+    def _discriminator_phases(self, d_first, frozen_generator):
         goal, networks = self.objective, self.state.networks
         fetched = goal.needs_reals and not d_first and self._d_steps == 1
+        loss = goal.discriminator_loss
+        if frozen_generator:
+            fetched, loss = False, goal.fitting_loss
         options = {
             "batch_size": self.reals_per_step,
             "microbatches": self._micro["d"],
@@ -193,7 +199,7 @@ class Trainer:
         phases = [
             self._phase(
                 "d",
-                lambda batch: goal.discriminator_loss(networks, batch),
+                lambda batch: loss(networks, batch),
                 networks.discriminator,
                 "d",
                 repeats=self._d_steps,
