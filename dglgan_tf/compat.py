@@ -4,6 +4,7 @@ The package is written against the Keras 2 API: TensorFlow's own Keras on 2.15,
 `tf_keras` on 2.16 and later. Everything else imports `tf` and `keras` from here.
 """
 
+import contextlib
 import importlib
 import importlib.metadata
 import os
@@ -44,15 +45,37 @@ def _select_keras_2() -> None:
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
 
 
+@contextlib.contextmanager
+def _quiet():
+    """Drops what TensorFlow's libraries print while they load, unless it was asked for.
+
+    These lines ignore TF_CPP_MIN_LOG_LEVEL, since logging is not set up yet. Errors
+    are exceptions and arrive.
+    """
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        yield
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)
+
+
 _select_keras_2()
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+with _quiet():
+    import tensorflow as tf
 
-import tensorflow as tf  # noqa: E402
+    if _tensorflow_version() < (2, 16):
+        keras = tf.keras
+    else:
+        import tf_keras as keras
 
-if _tensorflow_version() < (2, 16):
-    keras = tf.keras
-else:
-    import tf_keras as keras
+    tf.config.list_physical_devices()  # looks for drivers, and says so
 
 
 def tensorflow_addons():

@@ -14,7 +14,7 @@ import numpy as np
 from absl import logging
 
 import dglgan_tf
-from dglgan_tf import images, latents, loop, progress, runs
+from dglgan_tf import atomic, images, latents, loop, progress, runs
 from dglgan_tf.compat import keras, tf
 from dglgan_tf.cost import macs, memory, tables
 from dglgan_tf.data import pipeline
@@ -65,6 +65,7 @@ def run(
     initialize_from: str | None = None,
     seed: int = 0,
     devices: Sequence[str] | None = None,
+    deterministic: bool = False,
 ) -> dict[str, float]:
     """Trains one student pair until its total, continuing what the folder holds.
 
@@ -80,6 +81,7 @@ def run(
         start fresh); None = random.
       seed: of weights, data order and all draws.
       devices: replicas; None = every GPU, else the CPU.
+      deterministic: only operations that give the same bits each time; slower.
 
     Returns:
       the last tick's metrics; {} where the run was done before or is a dry run.
@@ -91,6 +93,8 @@ def run(
     if directory.is_done and not dry_run:
         logging.info("%s is done: nothing to train", run_dir)
         return {}
+    if not dry_run:
+        directory.check()
     schedule = loop.Schedule()
     if dry_run:
         print(describe(generator, discriminator, teacher_networks, schedule))
@@ -99,6 +103,8 @@ def run(
     start = runs.find_weights(initialize_from, siblings) if initialize_from else None
     if dry_run:
         return {}
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
     parts = build(data, generator, discriminator, found, start, seed, devices)
     options = {
         "version": dglgan_tf.__version__,
@@ -106,12 +112,13 @@ def run(
         "teachers": [str(path) for path in found],
         "initialize_from": str(start) if start else None,
         "data": parts.source.fingerprint(),
+        "class_names": list(parts.source.class_names),
         "parameters": {
             role: base.count_parameters(network)
             for role, network in parts.networks.by_role().items()
         },
+        "objective": parts.trainer.objective.facts(),
     }
-    directory.prepare(options)
     return _train(parts, schedule, directory, options, seed)
 
 
@@ -205,15 +212,22 @@ def describe(generator, discriminator, teacher_networks, schedule) -> str:
                 if isinstance(network, kind):
                     shown[f"{name} {kind.__name__[0]}"] = costs[id(network)]
         tables_of.append(tables.compare(shown))
-    parts = [memory.Part(costs[id(n)], ema=n is networks.generator) for n in students]
+    parts = [
+        memory.Part(_role(n), costs[id(n)], ema=n is networks.generator)
+        for n in students
+    ]
     parts += [
-        memory.Part(costs[id(t)], trained=train.objective.update_teachers)
+        memory.Part("teacher", costs[id(t)], trained=train.objective.update_teachers)
         for t in teachers
         if isinstance(t, base.Discriminator)
     ]
     return "\n\n".join(
         [gin.config_str(), *tables_of, _estimates(parts, train, schedule)]
     )
+
+
+def _role(network) -> str:
+    return "generator" if isinstance(network, base.Generator) else "discriminator"
 
 
 def _estimates(parts, train, schedule):
@@ -232,10 +246,10 @@ def _estimates(parts, train, schedule):
 
 def _train(parts, schedule, directory, options, seed):
     train, networks = parts.trainer, parts.networks
-    _remember_configuration(directory)
     latest = directory.latest_snapshot()
     if latest is not None:
-        checkpoint.restore(train.state, latest)
+        saved = checkpoint.restore(train.state, latest)
+        _check_objective(saved.get("objective", {}), options["objective"], latest)
         logging.info("continuing %s from %s", directory.path, latest.name)
     counters = train.state.counters
     dataset = pipeline.make_dataset(
@@ -247,6 +261,8 @@ def _train(parts, schedule, directory, options, seed):
         seed=seed,
         start_image=counters.reals,
     )
+    directory.prepare(options)
+    _remember_configuration(directory)
     iterator = iter(parts.strategy.experimental_distribute_dataset(dataset))
     shown = progress.Progress(
         directory.path, schedule.total_images, counters.images, counters.seconds
@@ -286,6 +302,20 @@ def _announce(shown, parts, schedule, options):
         tf.summary.text("gin", text, step=0)
 
 
+def _check_objective(before, now, path):
+    """Stops a run whose objective is another one than when it was saved."""
+    changed = [
+        f"Objective.{name} was {before[name]!r} and is {now[name]!r}"
+        for name in sorted(before.keys() & now.keys())
+        if before[name] != now[name]
+    ]
+    if changed:
+        raise ValueError(
+            f"{'; '.join(changed[:3])} since {path} was saved: set it back, or start "
+            "a new run directory (train.initialize_from takes these weights along)"
+        )
+
+
 def _remember_configuration(directory):
     """Writes config.gin; says what changed when the run was started otherwise."""
     path, text = directory.path / "config.gin", gin.config_str()
@@ -297,8 +327,8 @@ def _remember_configuration(directory):
         )
         changed = "\n".join(lines)
         logging.warning("the configuration changed since the last start:\n%s", changed)
-    runs.write_text(path, text)
-    runs.write_text(directory.path / "operative_config.gin", gin.operative_config_str())
+    atomic.write(path, text)
+    atomic.write(directory.path / "operative_config.gin", gin.operative_config_str())
 
 
 class _Pictures:

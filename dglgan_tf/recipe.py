@@ -5,18 +5,21 @@ A stage is a gin scope: `guided/Objective.guidance_weight = 0.1` holds for the s
 earlier ones as teachers or as starting points.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import gin
 from absl import logging
 
-from dglgan_tf import experiment, runs
+from dglgan_tf import comparison, experiment, runs
 
 
 @gin.configurable("compress", denylist=["root", "dry_run"])
 def run(
-    root: str, dry_run: bool = False, stages: Sequence[str] = gin.REQUIRED
+    root: str,
+    dry_run: bool = False,
+    stages: Sequence[str] = gin.REQUIRED,
+    compare: Callable | None = None,
 ) -> dict[str, runs.RunDirectory]:
     """Runs every stage that is not done, in order.
 
@@ -24,6 +27,8 @@ def run(
       root: folder of the recipe; stage `s` lies in `root/s`.
       dry_run: describe each stage, run nothing.
       stages: names, for instance ['teacher', 'student', 'guided'].
+      compare: makes the `comparison.Comparison` that ends the recipe; None ends it
+        without one.
 
     Returns:
       {stage: its run directory}.
@@ -42,4 +47,19 @@ def run(
         with gin.config_scope(stage):
             experiment.run(str(directory.path), dry_run=dry_run, siblings=str(root))
         done[stage] = directory
+    if compare is not None and not dry_run:
+        _finish(Path(root), stages[-1], compare())
     return done
+
+
+def _finish(root, last, wanted):
+    picture = comparison.run(root, wanted)
+    network = root / "saved_model" if wanted.export else root / last
+    logging.info(
+        "look at %s; next:\n"
+        "  python -m dglgan_tf.sample --network=%s --seeds=0-63 --grid --outdir=out\n"
+        "  tensorboard --logdir=%s",
+        picture,
+        network,
+        root,
+    )

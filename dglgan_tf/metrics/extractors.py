@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dglgan_tf.compat import keras, tf
-from dglgan_tf.metrics import efficientnet_lite0, resize
+from dglgan_tf.compat import tf
+from dglgan_tf.metrics import efficientnet_lite0, inception, resize, vgg16
 
 
 @dataclasses.dataclass
@@ -19,7 +19,7 @@ class Extractor:
     Attributes:
       name: how scores name it.
       network: float32 images [N, size, size, 3] in [0, 255] to a dict with 'features'
-        [N, dimension] and 'logits' [N, classes].
+        [N, dimension] and 'logits' [N, classes] (a model, or a function around one).
       dimension: numbers in a feature row.
       input_size: height and width the network sees.
       resize_mode: one of `resize.MODES`.
@@ -28,7 +28,7 @@ class Extractor:
     """
 
     name: str
-    network: keras.Model
+    network: Callable
     dimension: int
     input_size: int
     resize_mode: str
@@ -127,7 +127,7 @@ def efficientnet_lite0_extractor(
     Raises:
       ValueError: no weights, or another network's.
     """
-    name = "efficientnet_lite0"
+    name = efficientnet_lite0.NAME
     if input_size != efficientnet_lite0.INPUT_SIZE:
         name = f"efficientnet_lite0_{input_size}"
     path = efficientnet_lite0.installed_weights() if weights is None else Path(weights)
@@ -142,8 +142,81 @@ def efficientnet_lite0_extractor(
     )
 
 
+def inception_normalise(x: tf.Tensor, resize_mode: str) -> tf.Tensor:
+    """Maps [0, 255] to about [-1, 1] as the package with that resizing does."""
+    if resize_mode == "legacy_pytorch":
+        return x * (2.0 / 255.0) - 1.0
+    return (x - 128.0) / 128.0
+
+
+def inception_extractor(
+    weights: str | None = None,
+    resize_mode: str = "legacy_tensorflow",
+    batch_size: int = 32,
+) -> Extractor:
+    """Returns the Inception-v3 of FID.
+
+    Args:
+      weights: path of a weight file, see `inception.SOURCES`.
+      resize_mode: `legacy_tensorflow` (StyleGAN2's and torch-fidelity's numbers),
+        `legacy_pytorch` (pytorch-fid's) or `clean` (clean-fid's).
+      batch_size: images at a time.
+
+    Raises:
+      ValueError: no weights, or another network's.
+    """
+    if weights is None:
+        raise ValueError(
+            "the weights of Inception-v3 are not part of this package: give the path "
+            f"of {inception.SOURCES}, or use [{efficientnet_lite0.NAME}] metrics"
+        )
+    network = inception.load(str(weights))
+    return Extractor(
+        name="inception",
+        network=lambda x: network(inception_normalise(x, resize_mode)),
+        dimension=inception.FEATURES,
+        input_size=inception.INPUT_SIZE,
+        resize_mode=resize_mode,
+        weights_sha256=sha256(str(weights)),
+        batch_size=batch_size,
+    )
+
+
+def vgg16_extractor(
+    weights: str | None = None,
+    resize_mode: str = "legacy_pytorch",
+    batch_size: int = 16,
+) -> Extractor:
+    """Returns VGG16's second hidden layer, what precision and recall are defined on.
+
+    The resizing to 224 is bilinear and the scaling torchvision's; NVIDIA's program
+    resizes inside and may differ in the last digits.
+
+    Args:
+      weights: path of a state dict with classifier, see `vgg16.SOURCE`.
+      resize_mode: one of `resize.MODES`.
+      batch_size: images at a time.
+    """
+    if weights is None:
+        raise ValueError(
+            "the weights of VGG16 are not part of this package: give the path of "
+            f"{vgg16.SOURCE}, or use [{efficientnet_lite0.NAME}] metrics"
+        )
+    return Extractor(
+        name="vgg16",
+        network=vgg16.load(str(weights), vgg16.FEATURES),
+        dimension=vgg16.FEATURES,
+        input_size=vgg16.INPUT_SIZE,
+        resize_mode=resize_mode,
+        weights_sha256=sha256(str(weights)),
+        batch_size=batch_size,
+    )
+
+
 BUILDERS: dict[str, Callable[..., Extractor]] = {
     "efficientnet_lite0": efficientnet_lite0_extractor,
+    "inception": inception_extractor,
+    "vgg16": vgg16_extractor,
 }
 
 

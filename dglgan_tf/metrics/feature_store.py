@@ -1,4 +1,4 @@
-"""Features of many images in one file, so that memory does not grow with their number."""
+"""Features of many images in a file, so that memory does not grow with their number."""
 
 import os
 from collections.abc import Iterator

@@ -1,9 +1,10 @@
 """Frechet distance between Gaussians fitted to features (Heusel et al., 2017).
 
-float64 throughout. The trace of the matrix root is the sum of the singular values of
-S1^(1/2) S2^(1/2), from two symmetric eigen-decompositions: no `sqrtm`, no complex
-numbers, no failure on singular covariances, and nothing is squared that would lose
-half of the digits.
+float64 throughout. With S1 = A A^T, S2 = B B^T, the trace of (S1 S2)^(1/2) is the sum
+of the singular values of A^T B: no `sqrtm`, no complex numbers, no failure on singular
+covariances, and nothing is squared that would lose half of the digits. A and B come
+from pivoted Cholesky factorizations, several times faster than the eigenvectors of a
+symmetric root and as exact.
 """
 
 import dataclasses
@@ -101,12 +102,12 @@ def distance(first: Moments, second: Moments) -> float:
 
 
 def _root(covariance: np.ndarray) -> np.ndarray:
-    """Returns R [D, rank] with R R^T = covariance: R = V sqrt(L).
+    """Returns R [D, rank] with R R^T = covariance, by pivoted Cholesky.
 
-    Eigenvalues below rounding are left out: they are noise, and their roots are not
-    small. With few images the rank is low and the rest gets cheap.
+    Any root serves, and this one costs D rank^2: with few images next to nothing, and
+    it stops where only rounding is left.
     """
-    values, vectors = scipy.linalg.eigh(covariance)
-    tiny = max(values[-1], 0.0) * len(values) * np.finfo(np.float64).eps
-    kept = values > tiny
-    return vectors[:, kept] * np.sqrt(values[kept])
+    factor, order, rank, _ = scipy.linalg.lapack.dpstrf(covariance, lower=1)
+    root = np.empty((len(covariance), rank))
+    root[order - 1] = np.tril(factor)[:, :rank]
+    return root

@@ -21,8 +21,8 @@ class StreamingScore:
     def __init__(self, num_images: int, splits: int = 10):
         if num_images < splits or splits < 1:
             raise ValueError(
-                f"the Inception Score in splits={splits} needs at least as many images, "
-                f"but num_images={num_images}"
+                f"the Inception Score in splits={splits} needs at least as many "
+                f"images, but num_images={num_images}"
             )
         self.bounds = [i * num_images // splits for i in range(splits + 1)]
         self.count = 0

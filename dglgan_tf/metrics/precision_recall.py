@@ -4,10 +4,11 @@ Kynkaanniemi et al., 2019 (precision, recall) and Naeem et al., 2020 (density,
 coverage). A set's manifold is the union of balls around its features, each reaching to
 the k-th nearest neighbour (the feature itself does not count).
 
-Distances come from float32 matrix products; whichever decision is too close for them is
-made again with float64 differences, so the result is that of exact distances while
-nothing of size N x N exists. The comparison is `<=` for precision and recall (StyleGAN2,
-torch-fidelity) and `<` for density and coverage (prdc): it matters for exact copies.
+Distances come from float32 matrix products; whichever decision is too close for them
+is made again with float64 differences, so the result is that of exact distances while
+nothing of size N x N exists. The comparison is `<=` for precision and recall
+(StyleGAN2, torch-fidelity) and `<` for density and coverage (prdc): it matters for
+exact copies.
 """
 
 import numpy as np

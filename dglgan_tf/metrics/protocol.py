@@ -1,4 +1,4 @@
-"""What decides a score besides the images: kept with it, and compared before scores are.
+"""What decides a score besides the images: kept with it, compared before scores are.
 
 A score is a dict: metric, value, values, floor, protocol, seconds. Two scores may stand
 side by side only where their protocols agree.

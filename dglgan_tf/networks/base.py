@@ -26,6 +26,11 @@ class Network(keras.Model):
     num_channels: int
     num_classes: int
 
+    @property
+    def synchronized(self) -> bool:
+        """Whether a training-mode call reduces over replicas (rules out XLA there)."""
+        return False
+
     def get_config(self) -> dict:
         """Returns the constructor's arguments, plain values fit for JSON."""
         names = inspect.signature(type(self).__init__).parameters

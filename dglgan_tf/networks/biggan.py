@@ -191,6 +191,11 @@ class BigGANGenerator(base.Generator):
             widths[-1], num_channels, 3, **self.spectral
         )
 
+    @property
+    def synchronized(self) -> bool:
+        """Whether BatchNorm reduces over replicas."""
+        return self.bn_statistics == "sync"
+
     def _moments(self, channels, eps):
         return conditional_norm.BatchStatistics(
             channels, eps, self.bn_momentum, self.bn_statistics, self.bn_unbiased

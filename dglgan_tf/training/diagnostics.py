@@ -34,7 +34,7 @@ def compile_diagnostics(train, reals: dict) -> Callable[[], dict]:
     if networks.generator.num_classes:
         labels = tf.convert_to_tensor(reals["labels"])
 
-    @tf.function
+    @tf.function(autograph=False)
     def compute(seed):
         batch = draws.fakes(latents, seed, size, 0, size)
         fake_labels = batch.get("fake_labels")
@@ -46,7 +46,10 @@ def compile_diagnostics(train, reals: dict) -> Callable[[], dict]:
             real = networks.discriminator(images, labels, training=False)
             adversarial = tf.reduce_mean(goal.g_loss(student, real))
             teacher = [t(fake, fake_labels, training=False) for t in networks.teachers]
-            term = tf.reduce_mean(goal.guidance(teacher, goal.g_loss)) if teacher else 0
+            reals = goal.teacher_reals(networks.teachers, images, labels)
+            term = 0
+            if teacher:
+                term = tf.reduce_mean(goal.guidance(teacher, goal.g_loss, reals))
         found = {
             "scores/student_real": tf.reduce_mean(real),
             "scores/student_fake": tf.reduce_mean(student),

@@ -35,6 +35,11 @@ def step_seed(run_seed: int, step: int, phase: str, repeat: int) -> np.ndarray:
     return words.astype(np.int64).astype(np.int32)
 
 
+def fold(seed, number):
+    """Returns another [2] seed; the same on every device, under XLA or not."""
+    return tf.random.experimental.stateless_fold_in(seed, number, alg="philox")
+
+
 def fakes(latents: Latents, seed, batch_size: int, start, size: int) -> dict:
     """Draws z and labels of a global batch and returns `size` of them from `start`.
 
@@ -57,7 +62,7 @@ def fakes(latents: Latents, seed, batch_size: int, start, size: int) -> dict:
 
 
 def _labels(latents, seed, batch_size):
-    seed = tf.random.experimental.stateless_fold_in(seed, 1)
+    seed = fold(seed, 1)
     if latents.class_weights is None:
         return tf.random.stateless_uniform(
             [batch_size], seed, 0, latents.num_classes, tf.int32, alg="philox"

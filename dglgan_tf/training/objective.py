@@ -16,6 +16,8 @@ from dglgan_tf.compat import tf
 from dglgan_tf.layers import updates
 from dglgan_tf.losses import guidance as guidance_terms
 from dglgan_tf.losses import regularizers
+from dglgan_tf.networks import base
+from dglgan_tf.training import draws
 
 
 def scores_joint(discriminator, real, real_labels, fake, fake_labels):
@@ -46,6 +48,29 @@ def scores_separate(discriminator, real, real_labels, fake, fake_labels):
     return discriminator(real, real_labels, training=True), fake_logits
 
 
+def orthogonal_kernels(generator) -> dict:
+    """Returns {name: variable} of what orthogonal regularization acts on.
+
+    Trainable variables with two or more axes; not the shared class embedding, whose
+    rows would have to be as many directions as there are classes.
+    """
+    return {
+        name: variable
+        for name, variable in base.named_variables(generator).items()
+        if variable.trainable
+        and len(variable.shape) >= 2
+        and name.split("/")[0] != "embedding"
+    }
+
+
+def _still_fakes(generator, batch):
+    """Fakes as in training; the generator's statistics do not move."""
+    with updates.collect():  # dropped
+        return generator(
+            batch["z"], batch.get("fake_labels"), training=True, seed=batch["seed"]
+        )
+
+
 @gin.configurable
 class Objective:
     """Losses of one training, as functions of a microbatch.
@@ -66,7 +91,10 @@ class Objective:
         guidance_schedule: Callable | None = None,
         update_teachers: bool = False,
         r1_gamma: float = 0.0,
+        r2_gamma: float = 0.0,
         r1_interval_steps: int = 16,
+        gradient_penalty_weight: float = 0.0,
+        drift_weight: float = 0.001,
         path_length_weight: float = 0.0,
         path_length_interval_steps: int = 4,
         path_length_decay: float = 0.01,
@@ -84,12 +112,17 @@ class Objective:
           guidance_schedule: (images seen, weight) -> weight now; None = constant.
           update_teachers: train the teacher discriminators on the student's fakes.
           r1_gamma: weight of R1, `gamma/2 * E|grad D(x)|^2`; 0 = none.
-          r1_interval_steps: lazy interval of R1 (StyleGAN2, section B).
+          r2_gamma: weight of R2, the same on fakes; 0 = none.
+          r1_interval_steps: lazy interval of R1 and R2 (StyleGAN2, section B).
+          gradient_penalty_weight: of WGAN-GP, in every discriminator step; the paper
+            has 10; 0 = none.
+          drift_weight: of E[D(x)^2], which goes with that penalty only.
           path_length_weight: weight of path-length regularization; 0 = none.
           path_length_interval_steps: its lazy interval.
           path_length_decay: of the running mean length.
           path_length_batch_shrink: its batch is this many times smaller.
-          orthogonal_weight: modified orthogonal regularization (BigGAN, eq. 3).
+          orthogonal_weight: modified orthogonal regularization of the generator
+            (BigGAN, eq. 3); its shared class embedding is left out.
 
         Raises:
           ValueError: a negative weight or an interval below 1.
@@ -97,6 +130,9 @@ class Objective:
         weights = {
             "guidance_weight": guidance_weight,
             "r1_gamma": r1_gamma,
+            "r2_gamma": r2_gamma,
+            "gradient_penalty_weight": gradient_penalty_weight,
+            "drift_weight": drift_weight,
             "path_length_weight": path_length_weight,
             "orthogonal_weight": orthogonal_weight,
         }
@@ -117,13 +153,23 @@ class Objective:
         self.guidance_weight = guidance_weight
         self.guidance_schedule = guidance_schedule
         self.update_teachers = update_teachers
-        self.r1_gamma = r1_gamma
+        self.r1_gamma, self.r2_gamma = r1_gamma, r2_gamma
         self.r1_interval_steps = r1_interval_steps
+        self.gradient_penalty_weight = gradient_penalty_weight
+        self.drift_weight = drift_weight
         self.path_length_weight = path_length_weight
         self.path_length_interval_steps = path_length_interval_steps
         self.path_length_decay = path_length_decay
         self.path_length_batch_shrink = path_length_batch_shrink
         self.orthogonal_weight = orthogonal_weight
+
+    def facts(self) -> dict:
+        """Returns the objective as plain values, by which a resume is compared."""
+        return {
+            name: getattr(value, "__name__", value)
+            for name, value in vars(self).items()
+            if value is None or callable(value) or isinstance(value, (bool, int, float))
+        }
 
     def weight_at(self, images: int) -> float:
         """Returns the guidance weight after `images` images (host)."""
@@ -136,7 +182,7 @@ class Objective:
         labels = batch.get("fake_labels")
         fake = networks.generator(batch["z"], labels, training=True, seed=batch["seed"])
         real_logits = None
-        if getattr(self.g_loss, "needs_real_logits", False):
+        if self.needs_reals:
             real_logits, logits = self.d_scores(
                 networks.discriminator, batch["images"], batch.get("labels"),
                 fake, labels,
@@ -147,66 +193,111 @@ class Objective:
         metrics = {"adversarial": adversarial, "score_fake": tf.reduce_mean(logits)}
         loss = adversarial
         if networks.teachers and self.guidance_weight:
-            term, scores = self._guidance(networks.teachers, fake, labels)
+            term, scores = self._guidance(networks.teachers, fake, batch)
             loss += batch["guidance_weight"] * term
             metrics.update(guidance=term, **scores)
         if self.orthogonal_weight:
-            kernels = networks.generator.orthogonal_kernels()
-            penalty = regularizers.orthogonal(kernels)
+            kernels = orthogonal_kernels(networks.generator)
+            penalty = regularizers.orthogonal(list(kernels.values()))
             loss += self.orthogonal_weight * penalty
             metrics["orthogonal"] = penalty
         return loss, metrics
 
-    def _guidance(self, teachers: Sequence, fake, labels):
+    def _guidance(self, teachers: Sequence, fake, batch):
         # A teacher is called in inference mode: not even its spectral vectors move.
+        labels = batch.get("fake_labels")
         logits = [teacher(fake, labels, training=False) for teacher in teachers]
-        term = tf.reduce_mean(self.guidance(logits, self.g_loss))
+        reals = self.teacher_reals(teachers, batch.get("images"), batch.get("labels"))
+        term = tf.reduce_mean(self.guidance(logits, self.g_loss, reals))
         scores = {"teacher_score_fake": tf.reduce_mean(tf.add_n(logits)) / len(logits)}
         return term, scores
 
+    def teacher_reals(self, teachers: Sequence, images, labels) -> list | None:
+        """Returns the teachers' scores of reals for a g_loss that compares with them.
+
+        Args:
+          teachers: discriminators, called in inference mode.
+          images: [N, H, W, C] reals; labels: [N] or None.
+        """
+        if not self.needs_reals:
+            return None
+        return [teacher(images, labels, training=False) for teacher in teachers]
+
+    @property
+    def needs_reals(self) -> bool:
+        """Whether the generator's loss compares fakes with reals."""
+        return bool(getattr(self.g_loss, "needs_real_logits", False))
+
+    @property
+    def has_lazy_penalty(self) -> bool:
+        """Whether the discriminator has a lazy regularizer."""
+        return bool(self.r1_gamma or self.r2_gamma)
+
     def discriminator_loss(self, networks, batch) -> tuple[tf.Tensor, dict]:
         """L_D = E[d_loss(D(x), D(G(z)))]; the generator gets no gradient."""
-        return self._real_fake_loss(networks.discriminator, networks.generator, batch)
-
-    def _real_fake_loss(self, discriminator, generator, batch):
         labels = batch.get("fake_labels")
-        fake = generator(batch["z"], labels, training=True, seed=batch["seed"])
+        fake = networks.generator(batch["z"], labels, training=True, seed=batch["seed"])
+        return self._real_fake_loss(networks.discriminator, fake, batch)
+
+    def _real_fake_loss(self, discriminator, fake, batch):
+        fake = tf.stop_gradient(fake)
         real_logits, fake_logits = self.d_scores(
             discriminator, batch["images"], batch.get("labels"),
-            tf.stop_gradient(fake), labels,
+            fake, batch.get("fake_labels"),
         )  # fmt: skip
         loss = tf.reduce_mean(self.d_loss(real_logits, fake_logits))
-        return loss, {
+        metrics = {
             "score_real": tf.reduce_mean(real_logits),
             "score_fake": tf.reduce_mean(fake_logits),
             "sign_real": tf.reduce_mean(tf.sign(real_logits)),
         }
+        if self.gradient_penalty_weight:
+            penalty = self._gradient_penalty(discriminator, fake, batch)
+            drift = tf.reduce_mean(regularizers.drift(real_logits))
+            loss += self.gradient_penalty_weight * penalty + self.drift_weight * drift
+            metrics.update(gradient_penalty=penalty, drift=drift)
+        return loss, metrics
+
+    def _gradient_penalty(self, discriminator, fake, batch):
+        labels = batch.get("labels")
+        alpha = tf.random.stateless_uniform(
+            [fake.shape[0]], draws.fold(batch["seed"], 11), alg="philox"
+        )
+        penalty = regularizers.gradient_penalty(
+            lambda images: discriminator(images, labels, training=True),
+            batch["images"], fake, alpha,
+        )  # fmt: skip
+        return tf.reduce_mean(penalty)
 
     def teacher_loss(self, networks, index: int, batch) -> tuple[tf.Tensor, dict]:
         """The discriminator's loss for an updated teacher (method 1.4).
 
         The student's statistics do not move here: they moved in its own phases.
         """
-        with updates.collect() as moved:
-            result = self._real_fake_loss(
-                networks.teachers[index], networks.generator, batch
-            )
-        owned = {id(v) for v in networks.teachers[index].variables}
-        for update in moved:
-            if id(update.variable) in owned:
-                updates.record(update.variable, update.value, update.average)
-        return result
+        fake = _still_fakes(networks.generator, batch)
+        return self._real_fake_loss(networks.teachers[index], fake, batch)
 
-    def r1_loss(self, discriminator, batch) -> tuple[tf.Tensor, dict]:
-        """gamma/2 * E[sum |dD(x)/dx|^2] on reals, times the lazy interval."""
-        labels = batch.get("labels")
-        penalty, _ = regularizers.r1(
-            lambda images: discriminator(images, labels, training=True),
-            batch["images"],
-        )
-        r1 = tf.reduce_mean(penalty)
-        weight = 0.5 * self.r1_gamma * self.r1_interval_steps
-        return weight * r1, {"r1": r1}
+    def lazy_penalty(self, networks, discriminator, batch) -> tuple[tf.Tensor, dict]:
+        """gamma/2 * E[sum |dD(x)/dx|^2], times the lazy interval: R1 and R2."""
+        loss, metrics = 0.0, {}
+        weight = 0.5 * self.r1_interval_steps
+        if self.r1_gamma:
+            labels = batch.get("labels")
+            penalty, _ = regularizers.r1(
+                lambda images: discriminator(images, labels, training=True),
+                batch["images"],
+            )
+            metrics["r1"] = tf.reduce_mean(penalty)
+            loss += weight * self.r1_gamma * metrics["r1"]
+        if self.r2_gamma:
+            labels = batch.get("fake_labels")
+            penalty, _ = regularizers.r2(
+                lambda images: discriminator(images, labels, training=True),
+                _still_fakes(networks.generator, batch),
+            )
+            metrics["r2"] = tf.reduce_mean(penalty)
+            loss += weight * self.r2_gamma * metrics["r2"]
+        return loss, metrics
 
     def path_length_loss(self, networks, mean_length, batch):
         """Path-length regularization (StyleGAN2, eq. 4), times the lazy interval.
@@ -217,7 +308,7 @@ class Objective:
           batch: 'z', 'fake_labels', 'seed'.
         """
         generator = networks.generator
-        noise_seed = tf.random.experimental.stateless_fold_in(batch["seed"], 7)
+        noise_seed = draws.fold(batch["seed"], 7)
         ws = generator.map(
             batch["z"], batch.get("fake_labels"), training=True, seed=batch["seed"]
         )

@@ -9,6 +9,11 @@ State that a forward pass moves (spectral vectors, BatchNorm moments, `w_avg`, t
 path length) moves once a step: every microbatch of every replica starts from the value
 at the start of the step, and the mean of what they propose is assigned. So N replicas
 equal N microbatches on the same split.
+
+A step whose loss or gradient is not finite moves nothing: state keeps its value and a
+zero gradient takes the place of the bad one (so weights stay where they are, unless
+the optimizer carries momentum or weight decay). Replicas agree, since they look at
+the reduced numbers, and no host waits: the metric `<phase>/skipped` tells.
 """
 
 import dataclasses
@@ -90,8 +95,14 @@ def compile_phase(phase: Phase, strategy, latents: draws.Latents, jit: bool):
             result = gradient_fn({**part, **scalars})
             total = result if total is None else _add(total, result)
         gradients, metrics, values = _scale(total, 1.0 / phase.microbatches)
-        _apply(phase, gradients, replicas, context)
-        _assign(pending, values, replicas, context)
+        loss = metrics[f"{phase.name}/loss"]
+        gradients, loss, values = _reduce(
+            gradients, loss, values, pending, replicas, context
+        )
+        finite = _all_finite([*gradients, loss])
+        _apply(phase, gradients, finite)
+        _assign(pending, values, finite)
+        metrics[f"{phase.name}/skipped"] = 1.0 - tf.cast(finite, tf.float32)
         return metrics
 
     def step(reals, seed, scalars):
@@ -103,7 +114,7 @@ def compile_phase(phase: Phase, strategy, latents: draws.Latents, jit: bool):
 
     # A partial, since TensorFlow counts traces by code object: the phases would pass
     # for one function that is traced again and again.
-    return tf.function(functools.partial(step))
+    return tf.function(functools.partial(step), autograph=False)
 
 
 def _gradient_function(phase: Phase, jit: bool):
@@ -132,9 +143,11 @@ def _gradient_function(phase: Phase, jit: bool):
         return gradients, metrics, [update.value for update in moved]
 
     if jit and phase.local:
-        return tf.function(gradient, jit_compile=True), pending
+        return tf.function(gradient, jit_compile=True, autograph=False), pending
     if phase.microbatches > 1 and phase.local:
-        return tf.function(gradient), pending  # traced once, called many times
+        return tf.function(
+            gradient, autograph=False
+        ), pending  # traced once, called many times
     return gradient, pending
 
 
@@ -143,8 +156,10 @@ def _microbatch(phase, latents, reals, seed, replica, index, replicas):
     size = phase.batch_size // (replicas * phase.microbatches)
     position = replica * phase.microbatches + index  # of the microbatch in the batch
     part = draws.fakes(latents, seed, phase.batch_size, position * size, size)
-    part["seed"] = tf.random.experimental.stateless_fold_in(seed, position)
+    part["seed"] = draws.fold(seed, position)
     for name, value in reals.items():
+        if name == "labels" and not latents.num_classes:
+            continue  # of labelled data under an unconditional model
         part[name] = value[index * size : (index + 1) * size]
     return part
 
@@ -157,9 +172,31 @@ def _scale(total, factor):
     return tf.nest.map_structure(lambda x: x * factor if factor != 1.0 else x, total)
 
 
-def _apply(phase, gradients, replicas, context):
-    if replicas > 1:
-        gradients = context.all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
+def _reduce(gradients, loss, values, pending, replicas, context):
+    """Means over replicas of what differs between them, in one collective."""
+    if replicas == 1:
+        return gradients, loss, values
+    moved = [v for u, v in zip(pending, values, strict=True) if u.average]
+    reduced = context.all_reduce(
+        tf.distribute.ReduceOp.MEAN, [*gradients, loss, *moved]
+    )
+    gradients, (loss, *moved) = reduced[: len(gradients)], reduced[len(gradients) :]
+    moved = iter(moved)
+    values = [
+        next(moved) if update.average else value
+        for update, value in zip(pending, values, strict=True)
+    ]
+    return gradients, loss, values
+
+
+def _all_finite(tensors):
+    # A sum is finite only where every term is: one reduction for each tensor.
+    sums = tf.stack([tf.reduce_sum(tensor) for tensor in tensors])
+    return tf.reduce_all(tf.math.is_finite(sums))
+
+
+def _apply(phase, gradients, finite):
+    gradients = [tf.where(finite, g, tf.zeros_like(g)) for g in gradients]
     pairs = list(zip(gradients, phase.variables, strict=True))
     # Already reduced: the optimizer must not sum over replicas once more.
     if isinstance(phase.optimizer, keras.optimizers.legacy.Optimizer):
@@ -168,11 +205,6 @@ def _apply(phase, gradients, replicas, context):
         phase.optimizer.apply_gradients(pairs, skip_gradients_aggregation=True)
 
 
-def _assign(pending, values, replicas, context):
-    """Assigns moved state: the mean over replicas where replicas differ."""
-    averaged = [v for u, v in zip(pending, values, strict=True) if u.average]
-    if replicas > 1 and averaged:
-        averaged = context.all_reduce(tf.distribute.ReduceOp.MEAN, averaged)
-    averaged = iter(averaged)
+def _assign(pending, values, finite):
     for update, value in zip(pending, values, strict=True):
-        update.variable.assign(next(averaged) if update.average else value)
+        update.variable.assign(tf.where(finite, value, update.variable))

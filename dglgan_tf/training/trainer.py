@@ -25,6 +25,8 @@ def resolve_jit(jit: str | bool, strategy) -> bool:
         return jit
     if jit != "auto":
         raise ValueError(f"Trainer.jit={jit!r} must be 'auto', True or False")
+    if not tf.distribute.has_strategy() and strategy is tf.distribute.get_strategy():
+        return bool(tf.config.list_logical_devices("GPU"))
     devices = strategy.extended.worker_devices
     return all("CPU" not in device.upper() for device in devices)
 
@@ -82,6 +84,16 @@ class Trainer:
         Raises:
           ValueError: a batch that does not divide, an unsupported combination.
         """
+        counts = {
+            "batch_size": batch_size,
+            "g_microbatches": g_microbatches,
+            "d_microbatches": d_microbatches,
+            "d_steps": d_steps,
+            "d_batch_size": batch_size if d_batch_size is None else d_batch_size,
+        }
+        for name, value in counts.items():
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"Trainer.{name}={value!r} must be an integer >= 1")
         self.strategy, self.seed, self.objective = strategy, seed, objective
         self.batch_size = batch_size
         self.reals_per_step = d_batch_size or batch_size
@@ -106,7 +118,7 @@ class Trainer:
     def _make_state(self, networks, g_optimizer, d_optimizer):
         goal = self.objective
         g_interval = goal.path_length_interval_steps if goal.path_length_weight else 0
-        d_interval = goal.r1_interval_steps if goal.r1_gamma else 0
+        d_interval = goal.r1_interval_steps if goal.has_lazy_penalty else 0
         made = {
             "g": (g_optimizer(reg_interval_steps=g_interval), networks.generator),
             "d": (d_optimizer(reg_interval_steps=d_interval), networks.discriminator),
@@ -135,12 +147,15 @@ class Trainer:
 
     def _is_local(self):
         networks = self.state.networks
-        return not getattr(networks.generator, "synchronized", False)
+        return self.strategy.num_replicas_in_sync == 1 or not any(
+            network.synchronized
+            for network in (networks.generator, networks.discriminator)
+        )
 
     def _generator_phases(self, d_first):
         goal, networks = self.objective, self.state.networks
         reals = None
-        if _needs_reals(goal):
+        if goal.needs_reals:
             reals = "last" if d_first else "next"
         phases = [
             self._phase(
@@ -170,7 +185,7 @@ class Trainer:
 
     def _discriminator_phases(self, d_first):
         goal, networks = self.objective, self.state.networks
-        fetched = _needs_reals(goal) and not d_first and self._d_steps == 1
+        fetched = goal.needs_reals and not d_first and self._d_steps == 1
         options = {
             "batch_size": self.reals_per_step,
             "microbatches": self._micro["d"],
@@ -186,11 +201,13 @@ class Trainer:
                 **options,
             )
         ]
-        if goal.r1_gamma:
+        if goal.has_lazy_penalty:
             phases.append(
                 self._phase(
                     "d_reg",
-                    lambda batch: goal.r1_loss(networks.discriminator, batch),
+                    lambda batch: goal.lazy_penalty(
+                        networks, networks.discriminator, batch
+                    ),
                     networks.discriminator,
                     "d",
                     interval=goal.r1_interval_steps,
@@ -220,11 +237,11 @@ class Trainer:
                     **options,
                 )
             )
-            if goal.r1_gamma:
+            if goal.has_lazy_penalty:
                 phases.append(
                     self._phase(
                         f"teacher{index}_reg",
-                        lambda batch, d=teacher: goal.r1_loss(d, batch),
+                        lambda batch, d=teacher: goal.lazy_penalty(networks, d, batch),
                         interval=goal.r1_interval_steps,
                         **options,
                     )
@@ -240,7 +257,7 @@ class Trainer:
                 replicas,
                 item.microbatches,
             )
-        if _needs_reals(self.objective) and self.reals_per_step != self.batch_size:
+        if self.objective.needs_reals and self.reals_per_step != self.batch_size:
             raise ValueError(
                 f"d_batch_size={self.reals_per_step} must equal batch_size="
                 f"{self.batch_size} with a relativistic generator loss"
@@ -270,11 +287,12 @@ class Trainer:
           {'phase/quantity': [] tensor}: means over the batch; only the phases that ran.
         """
         counters, metrics = self.state.counters, {}
+        generator = self.state.optimizers["g"]
         weight = self.objective.weight_at(counters.images)
         scalars = {"guidance_weight": tf.constant(weight, tf.float32)}
-        for item in self.phases:
-            if counters.step % item.interval:
-                continue
+        due = [item for item in self.phases if counters.step % item.interval == 0]
+        last_of_generator = [item for item in due if item.optimizer is generator][-1]
+        for item in due:
             for repeat in range(item.repeats):
                 if item.reals == "next":
                     self._fetch(iterator)
@@ -282,11 +300,18 @@ class Trainer:
                 reals = self._reals if item.reals else {}
                 step = self._step_of(item)
                 metrics.update(step(reals, tf.constant(seed), scalars))
-            if item.name == "g":
+            if item is last_of_generator:
                 self._update_ema()
         counters.step += 1
         counters.images += self.batch_size
         return metrics
+
+    def trace_counts(self) -> dict[str, int]:
+        """Returns how often each phase was traced; 1 unless something is amiss."""
+        return {
+            name: step.experimental_get_tracing_count()
+            for name, step in self._steps.items()
+        }
 
     def _fetch(self, iterator):
         self._reals = next(iterator)
@@ -311,7 +336,7 @@ class Trainer:
         averages = list(base.named_variables(networks.generator_ema).values())
         trainable = [value.trainable for value in values]
 
-        @tf.function
+        @tf.function(autograph=False)
         def update(decay):
             results = ema.update_all(
                 averages, values, trainable, decay, self._ema_statistics
@@ -320,7 +345,3 @@ class Trainer:
                 average.assign(result)
 
         return update
-
-
-def _needs_reals(goal) -> bool:
-    return bool(getattr(goal.g_loss, "needs_real_logits", False))

@@ -1,0 +1,35 @@
+# Each target sets up its own virtual environment, pinned by constraints.txt.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+READY := $(VENV)/ready
+
+.PHONY: quickstart quickstart-stylegan2 test quick-test lint bench clean
+
+$(READY): setup.py constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[metrics,export,dev]'
+	touch $(READY)
+
+quickstart: $(READY)  ## compress the bundled BigGAN teacher, minutes on two cores
+	$(RUN) -m dglgan_tf.compress --gin_file=gin/quickstart.gin
+
+quickstart-stylegan2: $(READY)  ## the same with StyleGAN2
+	$(RUN) -m dglgan_tf.compress --gin_file=gin/quickstart_stylegan2.gin
+
+test: $(READY)  ## all tests
+	$(RUN) -m pytest
+
+quick-test: $(READY)  ## what takes a few seconds each
+	$(RUN) -m pytest -m 'not slow'
+
+lint: $(READY)
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+
+bench: $(READY)  ## speed and memory, JSON lines
+	$(RUN) -m benchmarks.run
+
+clean:
+	rm -rf $(VENV)

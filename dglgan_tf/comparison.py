@@ -1,0 +1,207 @@
+"""What a recipe ends with: teacher, student and control side by side.
+
+A picture of the same seeds, a table of costs and distances, and a SavedModel of the
+student. The distance to real images names its feature network (`metrics`).
+"""
+
+import csv
+import dataclasses
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import gin
+import numpy as np
+from absl import logging
+
+from dglgan_tf import atomic, images, latents, runs
+from dglgan_tf.compat import tf
+from dglgan_tf.cost import latency, macs, tables
+from dglgan_tf.data import pipeline
+from dglgan_tf.metrics import evaluator
+from dglgan_tf.metrics import images as metric_images
+from dglgan_tf.networks import base, files
+
+
+@gin.configurable
+@dataclasses.dataclass
+class Comparison:
+    """What to compare, and how.
+
+    Attributes:
+      networks: {name: weights}, the reference first: a stage of the recipe, a file, a
+        run directory, or 'bundled/NAME'.
+      export: the name among `networks` that is exported; None exports nothing.
+      source: makes the real images.
+      metrics: names of `dglgan_tf.metrics.names`; empty measures no distance.
+      rows: seeds shown, for conditional networks one of each class in turn.
+      latency_rounds: timed calls of each network, in turn.
+    """
+
+    networks: dict[str, str] = gin.REQUIRED
+    export: str | None = None
+    source: Callable = gin.REQUIRED
+    metrics: Sequence[str] = ("kid2k[efficientnet_lite0]",)
+    rows: int = 10
+    latency_rounds: int = 50
+
+
+def run(root, wanted: Comparison) -> Path:
+    """Writes comparison.png, comparison.txt, scores.csv and the SavedModel.
+
+    Args:
+      root: folder of the recipe.
+      wanted: what to compare.
+
+    Returns:
+      the picture's path.
+
+    Raises:
+      ValueError: a network without generator, or other images than the source's.
+    """
+    root = Path(root)
+    if wanted.export is not None and wanted.export not in wanted.networks:
+        raise ValueError(
+            f"Comparison.export={wanted.export!r} must be one of "
+            f"{list(wanted.networks)}"
+        )
+    source = wanted.source()
+    paths = {n: runs.find_weights(w, root) for n, w in wanted.networks.items()}
+    generators = {name: load_generator(path) for name, path in paths.items()}
+    picture = root / "comparison.png"
+    images.save_png(picture, draw(generators, source.class_names, wanted.rows))
+    costs = {name: macs.count(network) for name, network in generators.items()}
+    calls = {n: latency.network_call(g) for n, g in generators.items()}
+    speeds = latency.measure(calls, rounds=wanted.latency_rounds)
+    rows = [
+        {
+            "network": name,
+            "parameters": costs[name].parameters,
+            "macs": costs[name].macs,
+            "weights_bytes": 4 * costs[name].parameters,
+            "latency_p50_ms": round(speeds[name].p50_ms, 3),
+            "latency_p95_ms": round(speeds[name].p95_ms, 3),
+        }
+        for name in generators
+    ]
+    floors = _add_scores(rows, generators, source, wanted.metrics)
+    atomic.write(root / "scores.csv", _as_csv(rows))
+    text = _as_text(rows, floors)
+    atomic.write(root / "comparison.txt", text + "\n")
+    for line in text.splitlines():
+        logging.info("%s", line)
+    if wanted.export is not None:
+        _export(paths[wanted.export], root / "saved_model")
+    return picture
+
+
+def load_generator(path) -> base.Generator:
+    """Reads the EMA generator of a file, or its only generator."""
+    held = files.read_header(path).get("networks", {})
+    role = "generator_ema" if "generator_ema" in held else "generator"
+    return files.load_networks(path, [role])[role]
+
+
+def draw(generators: dict, class_names: Sequence[str], rows: int) -> np.ndarray:
+    """Returns the picture: one row a seed, three seeds a network.
+
+    Args:
+      generators: {name: generator}; equal `z_dim` and class count give them the same
+        latents and classes.
+      class_names: captions of the rows of conditional networks.
+      rows: how many.
+
+    Returns:
+      [height, width, 3] uint8.
+    """
+    columns, sets, captions = 4, {}, ()
+    for name, generator in generators.items():
+        labels = None
+        if generator.num_classes:
+            classes = np.arange(rows) % generator.num_classes
+            labels = tf.constant(np.repeat(classes, columns), tf.int32)
+            if class_names:
+                captions = [class_names[c] for c in classes]
+        z = latents.latents(range(rows * columns), generator.z_dim)
+        made = generator(tf.constant(z), labels, training=False)
+        sets[name] = images.to_uint8(made.numpy())
+    return images.panels(sets, columns, captions)
+
+
+def _add_scores(rows, generators, source, metrics):
+    """Adds each metric to the rows; returns {metric: floor}."""
+    if not metrics:
+        return {}
+    reals = metric_images.StoredImages(
+        lambda: pipeline.image_batches(source, 64, seed=0),
+        {"data": source.name, "order": "shuffled, seed 0"},
+        source.fingerprint(),
+    )
+    try:
+        judge = evaluator.Evaluator(reals, metrics)
+    except ValueError as error:
+        logging.warning("no distance to real images is measured: %s", error)
+        return {}
+    floors = {}
+    try:
+        for row in rows:
+            generator = generators[row["network"]]
+            call = tf.function(lambda z, labels, g=generator: g(z, labels))
+            subject = metric_images.GeneratedImages(
+                call,
+                generator.z_dim,
+                generator.num_classes,
+                protocol={"truncation": None, "weights": "EMA, inference mode"},
+            )
+            for score in judge.evaluate(subject):
+                row[score["metric"]] = score["value"]
+                floors[score["metric"]] = score["floor"]
+    finally:
+        judge.close()
+    return floors
+
+
+def _as_csv(rows) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _as_text(rows, floors) -> str:
+    reference = rows[0]
+    head = ["network", "parameters", "%", "MACs", "%", "float32 size", "latency p50"]
+    body = []
+    names = [key for key in reference if key in floors]
+    for row in rows:
+        body.append(
+            [
+                row["network"],
+                f"{row['parameters']:,}",
+                f"{100 * row['parameters'] / reference['parameters']:.1f}",
+                tables.scaled(row["macs"]),
+                f"{100 * row['macs'] / reference['macs']:.1f}",
+                f"{row['weights_bytes'] / 1e6:.2f} MB",
+                f"{row['latency_p50_ms']:.2f} ms",
+                *(f"{row[name]:.5g}" for name in names),
+            ]
+        )
+    text = tables.render(head + names, body)
+    for name in names:
+        if floors[name] is not None:
+            text += f"\n{name}: real against real {_floor(floors[name])}"
+    return text
+
+
+def _floor(floor) -> str:
+    if isinstance(floor, dict):
+        return ", ".join(f"{key} {value:.5g}" for key, value in floor.items())
+    return f"{floor:.5g}"
+
+
+def _export(path, folder):
+    from dglgan_tf.deploy import saved_model
+
+    report = saved_model.export(path, folder)
+    logging.info("SavedModel: %s (%s)", folder, report)

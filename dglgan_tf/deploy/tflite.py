@@ -1,0 +1,89 @@
+"""TFLite (LiteRT) files of a generator: float32, float16 and dynamic-range int8.
+
+A fixed batch size, builtin operations only. Inputs and output carry the names of the
+SavedModel's signature `generate_float`.
+"""
+
+import warnings
+
+import numpy as np
+
+from dglgan_tf.compat import tf
+from dglgan_tf.deploy import partial, saved_model
+
+PRECISIONS = ("float32", "float16", "dynamic")
+
+
+def convert(network, facts, precision: str, batch: int = 1) -> bytes:
+    """Returns the bytes of a TFLite file.
+
+    Args:
+      network: a prepared generator (see `sampler.prepare`).
+      facts: its facts; noise must not be 'random'.
+      precision: 'float32', 'float16' (weights stored so) or 'dynamic' (weights as
+        int8, activations quantized as they come).
+      batch: images of one call.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision={precision!r} must be one of {PRECISIONS}")
+    inputs = saved_model.specs(facts, batch)
+    program = partial.evaluate(saved_model.generator_function(network, facts), inputs)
+    run = partial.callable_of(program)
+    module = tf.Module()
+    module.generate = tf.function(
+        lambda **given: {"images": run(*(given[spec.name] for spec in inputs))},
+        autograph=False,
+    )
+    concrete = module.generate.get_concrete_function(**{s.name: s for s in inputs})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], module)
+        if precision != "float32":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if precision == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        return converter.convert()
+
+
+def open_file(content: bytes, threads: int = 1):
+    """Returns (z, labels, truncation) -> float32 images [N, H, W, C].
+
+    Args:
+      content: bytes of a file of `convert`.
+      threads: of the interpreter.
+
+    Returns:
+      a function that takes any number of latents; the last call is filled up to the
+      file's batch size.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a coming move to another package
+        interpreter = tf.lite.Interpreter(model_content=content, num_threads=threads)
+    runner = interpreter.get_signature_runner()
+    batch = int(runner.get_input_details()["z"]["shape"][0])
+
+    def run(z, labels, truncation):
+        parts = []
+        for start in range(0, len(z), batch):
+            rows = np.arange(start, start + batch) % len(z)
+            given = {"z": z[rows], "truncation_psi": np.float32(truncation)}
+            if labels is not None:
+                given["labels"] = labels[rows]
+            parts.append(np.array(runner(**given)["images"]))
+        return np.concatenate(parts)[: len(z)]
+
+    run.interpreter = interpreter
+    return run
+
+
+def operations(content: bytes) -> set[str]:
+    """Returns the names of the operations of a TFLite file."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        interpreter = tf.lite.Interpreter(
+            model_content=content,
+            experimental_op_resolver_type=(
+                tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+            ),
+        )
+    return {detail["op_name"] for detail in interpreter._get_ops_details()}

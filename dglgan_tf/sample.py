@@ -1,0 +1,118 @@
+"""Draws images by seed: `python -m dglgan_tf.sample --network=runs/fashion --grid`.
+
+Writes seed0000.png and so on, one grid with --grid, all pixels with --npz. Image i
+depends on its seed, class and truncation alone, whatever the batch size.
+"""
+
+from pathlib import Path
+
+from absl import flags
+
+from dglgan_tf import config
+
+_NETWORK = flags.DEFINE_string(
+    "network",
+    None,
+    "Run directory (its newest snapshot), .safetensors file, bundled/NAME, SavedModel, "
+    "or folder of an export.",
+)
+_SEEDS = flags.DEFINE_string("seeds", "0-63", "Seeds such as 0-63 or 1,5,7-9.")
+_TRUNC = flags.DEFINE_float(
+    "trunc",
+    None,
+    "Truncation: StyleGAN2 pulls style vectors to their mean by this factor (1 = "
+    "none); BigGAN confines latents to this threshold. Default: none.",
+)
+flags.DEFINE_string(
+    "class",
+    None,
+    "Class number or name, a list or range of them (3, boot, 0-9, all); several "
+    "give every seed in every class. Default: a class drawn from each seed.",
+)
+_OUTDIR = flags.DEFINE_string("outdir", "samples", "Folder for the images.")
+_FILES = flags.DEFINE_bool("files", True, "Write one PNG file for each image.")
+_GRID = flags.DEFINE_bool("grid", False, "Write grid.png.")
+_NPZ = flags.DEFINE_bool(
+    "npz", False, "Write samples.npz: images uint8 [N,H,W,C], seeds, labels."
+)
+_NOISE = flags.DEFINE_enum(
+    "noise_mode",
+    None,
+    ["const", "random", "none"],
+    "Noise inside a StyleGAN2; random is drawn from each seed. Default: const.",
+)
+_BATCH = flags.DEFINE_integer("batch", 32, "Images of one call.", lower_bound=1)
+
+
+def main(argv) -> int:
+    """Draws and writes; prints what was written."""
+    del argv
+    from dglgan_tf import latents
+
+    if _NETWORK.value is None:
+        raise ValueError(
+            "no --network given: name a run directory, a .safetensors file or a "
+            "SavedModel"
+        )
+    seeds = latents.parse_seeds(_SEEDS.value)
+    from dglgan_tf import images
+    from dglgan_tf.deploy import sampler
+
+    found = sampler.load(_NETWORK.value, _NOISE.value)
+    seeds, labels, columns = _plan(found.facts, seeds)
+    pixels = images.to_uint8(found.images(seeds, labels, _TRUNC.value, _BATCH.value))
+    for path in _write(pixels, seeds, labels, columns):
+        print(path)
+    return 0
+
+
+def _plan(facts, seeds):
+    """Returns a seed and a label for each image, and the columns of the grid."""
+    from dglgan_tf import latents
+
+    text = flags.FLAGS["class"].value
+    if text is None:
+        labels = None
+        if facts.num_classes:
+            labels = [int(c) for c in latents.random_labels(seeds, facts.num_classes)]
+        return seeds, labels, None
+    classes = latents.parse_classes(text, facts.num_classes, facts.class_names)
+    labels = [label for label in classes for _ in seeds]
+    columns = len(seeds) if len(classes) > 1 else None
+    return seeds * len(classes), labels, columns
+
+
+def _write(pixels, seeds, labels, columns):
+    """Writes the files asked for; yields a line for each kind."""
+    import io
+
+    import numpy as np
+
+    from dglgan_tf import atomic, images
+
+    folder = Path(_OUTDIR.value)
+    if _FILES.value:
+        several = flags.FLAGS["class"].value is not None and len(set(labels)) > 1
+        for index, (seed, image) in enumerate(zip(seeds, pixels, strict=True)):
+            suffix = f"-class{labels[index]:03d}" if several else ""
+            images.save_png(folder / f"seed{seed:04d}{suffix}.png", image)
+        yield f"{len(pixels)} images in {folder}"
+    if _GRID.value:
+        images.save_png(folder / "grid.png", images.grid(pixels, columns))
+        yield str(folder / "grid.png")
+    if _NPZ.value:
+        stream = io.BytesIO()
+        known = {} if labels is None else {"labels": np.asarray(labels, np.int32)}
+        seeds = np.asarray(seeds, np.uint32)
+        np.savez_compressed(stream, images=pixels, seeds=seeds, **known)
+        atomic.write(folder / "samples.npz", stream.getvalue())
+        yield str(folder / "samples.npz")
+
+
+def entry() -> None:
+    """Console script."""
+    config.run_entry(main)
+
+
+if __name__ == "__main__":
+    entry()
