@@ -1,6 +1,7 @@
 """Configuration and the manners of every command: gin files, flags, error sentences."""
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -94,10 +95,10 @@ def parse(gin_files: Sequence[str], bindings: Sequence[str]) -> None:
       ValueError: a file that is missing, a name that is unknown, a value that does not
         parse.
     """
+    paths = [find_gin_file(name) for name in gin_files]  # before TensorFlow starts
     register()
     for root in gin_roots():
         gin.add_config_file_search_path(str(root))
-    paths = [find_gin_file(name) for name in gin_files]
     verbosity = logging.get_verbosity()
     logging.set_verbosity(logging.FATAL)  # gin reports every folder it looks into
     try:
@@ -170,6 +171,19 @@ def _guarded(main, argv):
         if not str(error).startswith("Required bindings"):  # of gin: a value is missing
             raise
         return _complain(error)
+    except Exception as error:
+        inside = _inside_tensorflow(error)
+        if inside is None:
+            raise
+        return _complain(inside)
+
+
+def _inside_tensorflow(error):
+    """Returns the error of Python code that tf.data called, such as a bad image."""
+    if not type(error).__module__.startswith("tensorflow"):
+        return None
+    found = re.search(r"\b(?:ValueError|\w*OSError|\w+FoundError): (.+)", str(error))
+    return ValueError(found.group(1)) if found else None
 
 
 def _complain(error, code=USER_ERROR):
