@@ -85,28 +85,30 @@ def register() -> None:
 
 
 def parse(gin_files: Sequence[str], bindings: Sequence[str]) -> None:
-    """Parses gin files and bindings strictly: an unknown name is an error.
+    """Parses gin files and bindings strictly, in place of what was parsed before.
 
     Args:
       gin_files: paths or names, later ones override earlier ones.
       bindings: 'name.parameter = value', override the files.
 
     Raises:
-      ValueError: a file that is missing, a name that is unknown, a value that does not
-        parse.
+      ValueError: a file that is missing, a name that is unknown (a misspelt parameter
+        too), a value that does not parse.
     """
     paths = [find_gin_file(name) for name in gin_files]  # before TensorFlow starts
     register()
-    for root in gin_roots():
-        gin.add_config_file_search_path(str(root))
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity(logging.FATAL)  # gin reports every folder it looks into
+    gin.clear_config()
+    prefixes = gin.config._LOCATION_PREFIXES
+    for root in map(str, gin_roots()):
+        if root not in prefixes:
+            gin.add_config_file_search_path(root)
+    # gin also looks for files inside importable packages, and breaks where a folder
+    # such as ./data passes for one: files are files here.
+    gin.config._FILE_READERS[:] = [(open, os.path.isfile)]
     try:
         gin.parse_config_files_and_bindings(paths, list(bindings), skip_unknown=False)
     except (ValueError, TypeError, SyntaxError, OSError, RuntimeError) as error:
         raise ValueError(f"configuration: {sentence(error)}") from error
-    finally:
-        logging.set_verbosity(verbosity)
 
 
 def sentence(error: BaseException) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from absl import logging
 
 import dglgan_tf
-from dglgan_tf import images, latents, loop, progress, runs
+from dglgan_tf import atomic, images, latents, loop, progress, runs
 from dglgan_tf.compat import keras, tf
 from dglgan_tf.cost import macs, memory, tables
 from dglgan_tf.data import pipeline
@@ -327,8 +327,8 @@ def _remember_configuration(directory):
         )
         changed = "\n".join(lines)
         logging.warning("the configuration changed since the last start:\n%s", changed)
-    runs.write_text(path, text)
-    runs.write_text(directory.path / "operative_config.gin", gin.operative_config_str())
+    atomic.write(path, text)
+    atomic.write(directory.path / "operative_config.gin", gin.operative_config_str())
 
 
 class _Pictures:

@@ -9,7 +9,7 @@ import numpy as np
 import psutil
 from absl import logging
 
-from dglgan_tf import runs
+from dglgan_tf import atomic
 from dglgan_tf.compat import tf
 
 
@@ -179,7 +179,7 @@ def drop_later_records(path, images: int) -> None:
         except (json.JSONDecodeError, KeyError, TypeError):
             continue
     if "".join(kept) != text:
-        runs.write_text(path, "".join(kept))
+        atomic.write(path, "".join(kept))
 
 
 def _gpu_memory() -> float:

@@ -8,27 +8,13 @@ DONE                                   the run reached its total
 """
 
 import json
-import os
 import re
-import tempfile
 from pathlib import Path
+
+from dglgan_tf import atomic
 
 MARKER = "training_options.json"
 _SNAPSHOT = re.compile(r"network-snapshot-(\d{6,})\.safetensors$")
-
-
-def write_text(path, text: str) -> None:
-    """Writes a text file atomically (temporary file, rename)."""
-    path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 class RunDirectory:
@@ -69,7 +55,7 @@ class RunDirectory:
         existing = self.check()
         self.path.mkdir(parents=True, exist_ok=True)
         if not existing:
-            write_text(self.path / MARKER, json.dumps(options, indent=2) + "\n")
+            atomic.write(self.path / MARKER, json.dumps(options, indent=2) + "\n")
         return existing
 
     def snapshots(self) -> list[Path]:
@@ -100,7 +86,7 @@ class RunDirectory:
 
     def mark_done(self, text: str) -> None:
         """Writes the DONE marker."""
-        write_text(self.path / "DONE", text + "\n")
+        atomic.write(self.path / "DONE", text + "\n")
 
 
 def find_weights(name: str, siblings=None) -> Path:

@@ -45,8 +45,14 @@ def test_help_needs_no_tensorflow_and_lists_all_flags(blocked):
 @pytest.mark.parametrize(
     "arguments, sentence",
     [
-        (["--gin_fil=x"], "Unknown command line flag 'gin_fil'. Did you mean: gin_file"),
-        (["biggan128.gin"], "unexpected argument 'biggan128.gin': options start with --"),
+        (
+            ["--gin_fil=x"],
+            "Unknown command line flag 'gin_fil'. Did you mean: gin_file",
+        ),
+        (
+            ["biggan128.gin"],
+            "unexpected argument 'biggan128.gin': options start with --",
+        ),
         ([], "no --gin_file given: name one"),
         (["--gin_file=bigan128"], "did you mean biggan128.gin"),
     ],
@@ -69,7 +75,9 @@ def test_gin_files_are_found_by_path_and_name(tmp_path, monkeypatch):
 
 def test_a_missing_gin_file_names_close_matches(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match="no gin file 'fashion_bigan.gin'.*did you mean"):
+    with pytest.raises(
+        ValueError, match="no gin file 'fashion_bigan.gin'.*did you mean"
+    ):
         config.parse(["fashion_bigan.gin"], [])
 
 

@@ -21,7 +21,7 @@ SIZES = {"resolution": 32, "num_channels": 1, "num_classes": 3, "ch": 2}
 
 @pytest.fixture
 def fails(capsys):
-    """Returns a function that runs `train` and returns the one sentence it ends with."""
+    """Returns a function that runs `train` and returns its last sentence."""
 
     def attempt(folder, pair=TOYS, source=SOURCE, bindings=None, goal=None, **options):
         tiny_runs.bind(goal or tiny.goal(), 16, tiny.sgd, **(bindings or {}))

@@ -57,7 +57,11 @@ def records(folder):
     """Returns what stats.jsonl says apart from times and memory."""
     lines = (folder / "stats.jsonl").read_text().splitlines()
     return [
-        {k: v for k, v in json.loads(line).items() if not k.startswith(NOT_REPRODUCIBLE)}
+        {
+            k: v
+            for k, v in json.loads(line).items()
+            if not k.startswith(NOT_REPRODUCIBLE)
+        }
         for line in lines
     ]
 

@@ -179,7 +179,9 @@ def test_gradient_penalty_lies_between_real_and_fake(networks, batch):
     fake, real = fakes(networks, batch).numpy(), batch["images"].numpy()
     mixes = np.linspace(0, 1, 201)[:, None, None, None, None]
     norms = [
-        np.linalg.norm(slope_at(networks.discriminator, m * real + (1 - m) * fake), axis=1)
+        np.linalg.norm(
+            slope_at(networks.discriminator, m * real + (1 - m) * fake), axis=1
+        )
         for m in mixes[:, 0]
     ]
     each = (np.array(norms) - 1) ** 2

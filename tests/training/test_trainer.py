@@ -209,7 +209,8 @@ def several(logical_devices):
     train = tiny.make(
         tiny.toy(), logical_devices[:1], tiny.goal(**WGAN), d_steps=3, d_batch_size=4,
         d_microbatches=2, g_microbatches=4, d_first=True, d_optimizer=still,
-        ema_statistics=True, ema_decay=functools.partial(ema.fixed, decay=0.5, start_steps=2),
+        ema_statistics=True,
+        ema_decay=functools.partial(ema.fixed, decay=0.5, start_steps=2),
     )  # fmt: skip
     source = tiny.iterator(train)
     metrics = tiny.steps(train, 1, source)
