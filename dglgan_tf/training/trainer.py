@@ -144,7 +144,7 @@ class Trainer:
         weight = self.objective.weight_at(counters.images)
         scalars = {"guidance_weight": tf.constant(weight, tf.float32)}
         due = [item for item in self.phases if counters.step % item.interval == 0]
-        last_of_generator = [item for item in due if item.optimizer is generator][-1]
+        of_generator = [item for item in due if item.optimizer is generator]
         for item in due:
             for repeat in range(item.repeats):
                 if item.reals == "next":
@@ -153,7 +153,7 @@ class Trainer:
                 reals = self._reals if item.reals else {}
                 step = self._step_of(item)
                 metrics.update(step(reals, tf.constant(seed), scalars))
-            if item is last_of_generator:
+            if of_generator and item is of_generator[-1]:
                 self._update_ema()
         counters.step += 1
         counters.images += self.batch_size
