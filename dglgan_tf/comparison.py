@@ -14,7 +14,7 @@ import gin
 import numpy as np
 from absl import logging
 
-from dglgan_tf import images, latents, runs
+from dglgan_tf import atomic, images, latents, runs
 from dglgan_tf.compat import tf
 from dglgan_tf.cost import latency, macs, tables
 from dglgan_tf.data import pipeline
@@ -85,9 +85,9 @@ def run(root, wanted: Comparison) -> Path:
         for name in generators
     ]
     floors = _add_scores(rows, generators, source, wanted.metrics)
-    runs.write_text(root / "scores.csv", _as_csv(rows))
+    atomic.write(root / "scores.csv", _as_csv(rows))
     text = _as_text(rows, floors)
-    runs.write_text(root / "comparison.txt", text + "\n")
+    atomic.write(root / "comparison.txt", text + "\n")
     for line in text.splitlines():
         logging.info("%s", line)
     if wanted.export is not None:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 
 import gin
-import numpy as np
 
 from dglgan_tf.training import checkpoint, trainer
 
@@ -24,6 +23,8 @@ class Schedule:
       snapshot_every_images: between snapshots.
       snapshot_every_minutes: a snapshot at the latest after so many minutes.
       keep_snapshots: newest ones kept.
+      max_skipped: updates whose loss or gradient was not finite (they are not applied)
+        that one tick may have; more of them stop the run.
     """
 
     total_images: int = gin.REQUIRED
@@ -32,12 +33,20 @@ class Schedule:
     snapshot_every_images: int = 40_000
     snapshot_every_minutes: float = 15.0
     keep_snapshots: int = 2
+    max_skipped: int = 10
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if not isinstance(value, (int, float)) or value <= 0:
-                raise ValueError(f"Schedule.{field.name}={value!r} must be positive")
+            name, value = field.name, getattr(self, field.name)
+            if name == "snapshot_every_minutes":
+                if not isinstance(value, (int, float)) or not value > 0:
+                    raise ValueError(f"Schedule.{name}={value!r} must be positive")
+                continue
+            least = 0 if name == "max_skipped" else 1
+            if not isinstance(value, int) or value < least:
+                raise ValueError(
+                    f"Schedule.{name}={value!r} must be an integer >= {least}"
+                )
 
 
 class Interrupted(SystemExit):
@@ -108,7 +117,8 @@ def run(
       the last tick's metrics.
 
     Raises:
-      FloatingPointError: a metric is not finite; nothing is saved after that.
+      FloatingPointError: too many updates were not finite; nothing is saved then.
+      OSError: the disk is full; the snapshot before stays.
       Interrupted: after SIGTERM or SIGINT, state saved.
     """
     counters = train.state.counters
@@ -121,7 +131,15 @@ def run(
     def save():
         counters.seconds = progress.seconds
         path = run_dir.snapshot_path(counters.images)
-        checkpoint.save(train.state, path, info)
+        try:
+            checkpoint.save(train.state, path, info)
+        except OSError as error:
+            newest = run_dir.latest_snapshot()
+            raise OSError(
+                f"cannot save {path}: {error.strerror or error}; the run can continue "
+                f"from {newest.name if newest else 'its start'}: make room and run "
+                "the same command again"
+            ) from error
         run_dir.prune(schedule.keep_snapshots)
 
     with stop_signals() as received:
@@ -129,10 +147,10 @@ def run(
             progress.add(train.train_step(iterator), train.batch_size)
             last = counters.images >= schedule.total_images
             started = time.time()
-            if due["tick_images"](counters.images) or last:
+            if due["tick_images"](counters.images) or last or received:
                 progress.add(diagnose(), 0)
                 means = progress.tick(counters)
-                _check_finite(means, counters)
+                _check_skipped(means, counters, schedule.max_skipped)
                 started = time.time()
             if due["grid_every_images"](counters.images) or last:
                 draw_grid(counters.images)
@@ -156,11 +174,13 @@ def run(
     return means
 
 
-def _check_finite(means, counters):
-    bad = [name for name, value in means.items() if not np.isfinite(value)]
-    if bad:
+def _check_skipped(means, counters, limit):
+    skipped = {n: int(v) for n, v in means.items() if n.endswith("/skipped") and v}
+    if sum(skipped.values()) > limit:
+        counts = ", ".join(f"{n.split('/')[0]} {v}" for n, v in skipped.items())
         raise FloatingPointError(
-            f"{bad[0]} is not finite at step {counters.step} ({counters.images} "
-            "images); the newest snapshot is from before: lower the learning rate "
-            "and run the same command again"
+            f"loss or gradient was not finite in {sum(skipped.values())} updates "
+            f"({counts}) before step {counters.step}, more than "
+            f"Schedule.max_skipped={limit}; the newest snapshot is from before: lower "
+            "the learning rate and run the same command again"
         )

@@ -1,5 +1,6 @@
 """What a user sees of a training: tick lines, stats.jsonl, TensorBoard, a bar."""
 
+import contextlib
 import json
 import sys
 import time
@@ -8,6 +9,7 @@ import numpy as np
 import psutil
 from absl import logging
 
+from dglgan_tf import atomic
 from dglgan_tf.compat import tf
 
 
@@ -39,6 +41,7 @@ class Progress:
         self._total, self._tick_images = total_images, start_images
         self._seconds_before, self._start = seconds, time.time()
         self._tick_start, self._maintenance = self._start, 0.0
+        drop_later_records(run_dir / "stats.jsonl", start_images)
         self._log = open(run_dir / "log.txt", "a", encoding="utf-8")  # noqa: SIM115
         self._stats = open(run_dir / "stats.jsonl", "a", encoding="utf-8")  # noqa: SIM115
         self.summary = tf.summary.create_file_writer(str(run_dir))
@@ -85,12 +88,10 @@ class Progress:
           counters: `training.state.Counters`.
 
         Returns:
-          {metric: mean over the tick}, with 'timing/...' and 'resources/...'.
+          {metric: mean over the tick of what is finite}, for '.../skipped' the sum,
+          with 'timing/...' and 'resources/...'.
         """
-        means = {
-            name: float(np.mean([np.asarray(v) for v in values]))
-            for name, values in self._metrics.items()
-        }
+        means = {name: _tick_value(name, v) for name, v in self._metrics.items()}
         self._metrics.clear()
         now = time.time()
         tick_seconds = now - self._tick_start
@@ -147,9 +148,38 @@ class Progress:
         """Closes files and the bar."""
         if self._bar is not None:
             self._bar.close()
-        self._log.close()
-        self._stats.close()
+        for file in (self._log, self._stats):
+            with contextlib.suppress(OSError):  # a full disk has been reported before
+                file.close()
         self.summary.close()
+
+
+def _tick_value(name, values) -> float:
+    values = np.asarray([np.asarray(value) for value in values], np.float64)
+    if name.endswith("/skipped"):
+        return float(values.sum())
+    # What a skipped step computed is not finite and was not applied.
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if finite.size else float("nan")
+
+
+def drop_later_records(path, images: int) -> None:
+    """Removes lines of stats.jsonl past a restored state, and a torn last line.
+
+    A killed run logged more than it saved; it will log those ticks again.
+    """
+    if not path.is_file():
+        return
+    text = path.read_text(encoding="utf-8")
+    kept = []
+    for line in text.splitlines():
+        try:
+            if json.loads(line)["images"] <= images:
+                kept.append(line + "\n")
+        except (json.JSONDecodeError, KeyError, TypeError):
+            continue
+    if "".join(kept) != text:
+        atomic.write(path, "".join(kept))
 
 
 def _gpu_memory() -> float:

@@ -114,7 +114,7 @@ def compile_phase(phase: Phase, strategy, latents: draws.Latents, jit: bool):
 
     # A partial, since TensorFlow counts traces by code object: the phases would pass
     # for one function that is traced again and again.
-    return tf.function(functools.partial(step))
+    return tf.function(functools.partial(step), autograph=False)
 
 
 def _gradient_function(phase: Phase, jit: bool):
@@ -143,9 +143,11 @@ def _gradient_function(phase: Phase, jit: bool):
         return gradients, metrics, [update.value for update in moved]
 
     if jit and phase.local:
-        return tf.function(gradient, jit_compile=True), pending
+        return tf.function(gradient, jit_compile=True, autograph=False), pending
     if phase.microbatches > 1 and phase.local:
-        return tf.function(gradient), pending  # traced once, called many times
+        return tf.function(
+            gradient, autograph=False
+        ), pending  # traced once, called many times
     return gradient, pending
 
 
