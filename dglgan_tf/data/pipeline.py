@@ -54,8 +54,7 @@ def make_dataset(
         not fill a batch.
       shuffle: False keeps the stored order.
       prefetch: batches prepared ahead.
-      map_fn: applied to each element, for instance a keras-cv augmentation; must be
-        deterministic if resume is to be exact.
+      map_fn: applied to each element; deterministic if resume is to be exact.
 
     Returns:
       dataset of {'images': float32 [B, H, W, C] in [-1, 1], 'labels': int32 [B]} with
@@ -64,8 +63,7 @@ def make_dataset(
     channels = _check(
         source, batch_size, resolution, num_channels, shard, start_image, repeat
     )
-    if num_classes is not None:
-        check_classes(source, num_classes)
+    check_classes(source, num_classes or 0)
     positions = _positions(source, seed, start_image, repeat, shuffle, mirror)
     dataset = positions.batch(batch_size, drop_remainder=True)
     index, count = shard
