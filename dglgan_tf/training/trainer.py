@@ -115,10 +115,10 @@ class Trainer:
                 strategy.num_replicas_in_sync,
                 item.microbatches,
             )
-        self._rates = {
-            name: float(optimizer.learning_rate)
-            for name, optimizer in self.state.optimizers.items()
-        }
+        self._rates = {}
+        if tf.executing_eagerly():  # a dry run builds graphs and has no values
+            for name, optimizer in self.state.optimizers.items():
+                self._rates[name] = float(optimizer.learning_rate.numpy())
         self._steps: dict[str, Callable] = {}
         self._averages = None
         self._reals = None
