@@ -1,10 +1,10 @@
 """StyleGAN2 against its NumPy reference, exact counts, state and errors."""
 
+import gin
 import numpy as np
 import pytest
 from reference import stylegan2 as direct
 
-import gin
 from dglgan_tf.compat import tf
 from dglgan_tf.layers import updates
 from dglgan_tf.losses import regularizers
@@ -389,6 +389,9 @@ def test_gin_reaches_constructors_and_explicit_arguments_win():
         (G, {"resolution": 8, "channels": {4: 3, 16: 3}}, "channels="),
         (G, {"resolution": 8, "channels_fraction": 1.5}, "channels_fraction=1.5"),
         (G, {"resolution": 8, "channels_fraction": 600}, "channels_fraction"),
+        (G, {"resolution": 8, "w_dim": 0}, "w_dim=0"),
+        (D, {"resolution": 8, "mbstd_group_size": -1}, "mbstd_group_size=-1"),
+        (D, {"resolution": 8, "mbstd_num_channels": 3}, "mbstd_num_channels=3"),
         (D, {"resolution": 8, "label_method": "both"}, "label_method='both'"),
         (D, {"resolution": 8, "resample_filter": ()}, "resample_filter"),
     ],

@@ -1,9 +1,9 @@
 """Optimizers: closed-form steps, the lazy correction, state, clear errors."""
 
+import gin
 import numpy as np
 import pytest
 
-import gin
 from dglgan_tf import compat
 from dglgan_tf.compat import tf
 from dglgan_tf.training import optimizers
