@@ -196,6 +196,7 @@ def test_fraction_leaves_constant_and_mapping_whole():
     assert network.mapping.dense[-1].kernel.shape == (512, 512)
 
 
+@pytest.mark.slow
 def test_training_call_under_jit_equals_graph_mode():
     sizes = {"channels": [6, 4], "num_classes": 2, "mapping_layers": 1}
     network = _randomized(G(8, z_dim=6, w_dim=5, **sizes))
