@@ -103,7 +103,7 @@ def test_parses_strictly(name):
         config.parse([name], ["Trainer.bach_size = 4"])
 
 
-def _scopes(name):
+def _stages():
     """The stages of a recipe, or one training without a scope."""
     try:
         return gin.query_parameter("compress.stages")
@@ -116,7 +116,7 @@ def test_runs_two_steps(name, tmp_path):
     config.parse([name], _tiny(name))
     tf.config.run_functions_eagerly(True)  # two steps cost less than a trace
     try:
-        for stage in _scopes(name):
+        for stage in _stages():
             with gin.config_scope(stage or None):
                 _two_steps(tmp_path, stage or "run")
     finally:
@@ -124,21 +124,39 @@ def test_runs_two_steps(name, tmp_path):
 
 
 def _two_steps(tmp_path, stage):
-    teacher = tmp_path / "teacher.safetensors"
-    start = tmp_path / "start.safetensors"
-    if not teacher.exists():
-        with gin.unlock_config():
-            names = gin.config.selector_map if False else None
-            del names
-        _save_pair(teacher, "teacher")
-        _save_pair(start, None)
     overrides = {"run_dir": str(tmp_path / stage)}
-    if _bound("train.teachers"):
-        overrides["teachers"] = [str(teacher)]
-    if _bound("train.initialize_from"):
-        overrides["initialize_from"] = str(start)
+    if _bound("teachers"):
+        names = gin.query_parameter("train.teacher_networks")
+        _, discriminator = [reference.scoped_configurable_fn() for reference in names]
+        path = tmp_path / f"teacher_of_{stage}.safetensors"
+        files.save_networks(path, {"discriminator": discriminator})
+        overrides["teachers"] = [str(path)]
+    if _bound("initialize_from"):
+        pair = {
+            role: _query(role).scoped_configurable_fn()
+            for role in ("generator", "discriminator")
+        }
+        path = tmp_path / f"start_of_{stage}.safetensors"
+        files.save_networks(path, pair)
+        overrides["initialize_from"] = str(path)
     experiment.run(**overrides)
     directory = runs.RunDirectory(tmp_path / stage)
     assert directory.is_done
     header = files.read_header(directory.latest_snapshot())
     assert header["counters"]["step"] == 2
+
+
+def _query(name):
+    """The value of a parameter of `train` in the present scope; None where unbound."""
+    for scope in (*gin.current_scope(), ""):
+        try:
+            return gin.query_parameter(
+                f"{scope}/train.{name}" if scope else f"train.{name}"
+            )
+        except ValueError:
+            continue
+    return None
+
+
+def _bound(name):
+    return bool(_query(name))

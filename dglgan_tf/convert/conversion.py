@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from dglgan_tf import atomic, latents
 from dglgan_tf import images as pictures
-from dglgan_tf import latents
 from dglgan_tf.convert import exporting, loading, result
 from dglgan_tf.convert.errors import CheckpointError
 
@@ -160,7 +160,7 @@ def _write(loaded, dest: Path, to, report) -> list[Path]:
         written.append(dest / "contact_sheet.png")
     report = {**report, "written": [str(path) for path in written]}
     text = json.dumps(report, indent=1, default=str)
-    pictures.write_atomically(dest / "report.json", text.encode())
+    atomic.write(dest / "report.json", text.encode())
     return [*written, dest / "report.json"]
 
 

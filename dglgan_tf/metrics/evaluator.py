@@ -8,71 +8,101 @@ import contextlib
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import gin
 import numpy as np
 from absl import logging
 
 import dglgan_tf
-from dglgan_tf.metrics import collector, extractors, images, names, scoring
+from dglgan_tf.metrics import (
+    collector,
+    extractors,
+    images,
+    names,
+    perceptual,
+    scoring,
+    statistics_file,
+    weights,
+)
 
 OFFLINE = "efficientnet_lite0"
+_CACHE_FORMAT = 1
+# Which weight file a network needs from the user.
+_FILES = {"inception": "inception", "vgg16": "vgg16", "vgg16_lpips": "vgg16"}
 
 
-@gin.configurable(module="metrics")
+@gin.configurable(module="metrics", denylist=["reals"])
 class Evaluator:
     """Computes metrics again and again against the same real images. Context: *host*.
 
     Args:
-      reals: `images.StoredImages`, in a shuffled order.
+      reals: `images.StoredImages` in a shuffled order, or `images.StoredStatistics`.
       metrics: names, see `names`; for instance ('fid50k_full', 'kid50k_full').
       extractor: network for names without brackets; None means the publications'.
       fallback: where the weights of a network cannot be had, warn and use the offline
-        extractor under its own name, instead of raising.
+        network under its own name, instead of raising.
       settings: subsets and splits.
       batch_size: images a feature network sees at a time.
-      extractor_arguments: {extractor name: {argument: value}}, see `extractors`.
+      extractor_arguments: {network: {argument: value}}, see `extractors`; 'weights' is
+        the path of its file.
+      cache: folder for statistics of real images, and for weight files; None keeps
+        statistics in memory and a temporary folder, and finds no weight files.
+      download: fetch missing weight files into `cache`.
     """
 
     def __init__(
         self,
-        reals: images.StoredImages,
+        reals: images.StoredImages | images.StoredStatistics,
         metrics: Iterable[str] = ("kid1k",),
         extractor: str | None = None,
         fallback: bool = False,
         settings: scoring.Settings | None = None,
         batch_size: int = 32,
         extractor_arguments: dict[str, dict] | None = None,
+        cache: str | None = None,
+        download: bool = False,
     ):
         self.reals = reals
         self.settings = scoring.Settings() if settings is None else settings
         self._arguments = extractor_arguments or {}
-        self._batch_size = batch_size
-        self._fallback = fallback
+        self._batch_size, self._fallback = batch_size, fallback
+        self._cache, self._download = cache, download
         self.extractors: dict[str, extractors.Extractor] = {}
+        self.perceptual: dict[str, perceptual.Perceptual] = {}
         asked = [names.parse(name, extractor) for name in metrics]
         if not asked:
             raise ValueError("metrics is empty: name at least one, such as kid1k")
         self.metrics = [self._with_network(metric) for metric in asked]
+        self._on_features = [m for m in self.metrics if not m.on_paths]
         self._stack = contextlib.ExitStack()
-        self._real: dict[str, collector.Collector] = {}
+        self._real: dict[str, collector.Collector | collector.FromStatistics] = {}
 
     def _with_network(self, metric):
         """Builds the metric's network, or falls back to the offline one."""
         try:
-            return metric.on(self._build(metric.extractor))
+            return self._build(metric)
         except ValueError as error:
             if not self._fallback or metric.extractor == OFFLINE:
                 raise
-            other = metric.on(self._build(OFFLINE))
+            other = self._build(metric.on(OFFLINE))
             logging.warning("%s is used, not %s: %s", other.name, metric.name, error)
             return other
 
-    def _build(self, asked):
-        """Returns the name of the asked network, which says its variant too."""
-        arguments = {"batch_size": self._batch_size} | self._arguments.get(asked, {})
-        network = extractors.build(asked, **arguments)
-        return self.extractors.setdefault(network.name, network).name
+    def _build(self, metric):
+        """Returns the metric on its network as built, whose name says its variant."""
+        asked = metric.extractor
+        arguments = dict(self._arguments.get(asked, {}))
+        if asked in _FILES:
+            given = arguments.get("weights")
+            arguments["weights"] = str(
+                weights.locate(_FILES[asked], given, self._cache, self._download)
+            )
+        if metric.on_paths:
+            made = perceptual.build(asked, **arguments)
+            return metric.on(self.perceptual.setdefault(made.name, made).name)
+        made = extractors.build(asked, **{"batch_size": self._batch_size} | arguments)
+        return metric.on(self.extractors.setdefault(made.name, made).name)
 
     def evaluate(
         self,
@@ -100,96 +130,142 @@ class Evaluator:
         with tempfile.TemporaryDirectory(prefix="dglgan_metrics_") as folder:
             with contextlib.ExitStack() as stack:
                 found = self._collect_subject(subject, seed, progress, folder, stack)
-                scores = []
-                for metric in self.metrics:
-                    generated = found[metric.kind == "ifid", metric.extractor]
-                    real = self._real[metric.extractor]
-                    scored = scoring.score(metric, generated, real, self.settings)
-                    scores.append(self._record(metric, scored, subject, seed))
+                scores = [
+                    self._record(
+                        metric, self._score(metric, found, subject, seed), seed
+                    )
+                    for metric in self.metrics
+                ]
         for score in scores:
+            score["protocol"]["generated"] = _describe(subject)
             score["seconds"] = round(time.monotonic() - started, 3)
         return scores
+
+    def _score(self, metric, found, subject, seed):
+        if metric.on_paths:
+            distance = self.perceptual[metric.extractor]
+            return scoring.path_score(metric, subject, distance, seed)
+        generated = found[metric.kind == "ifid", metric.extractor]
+        real = self._real[metric.extractor]
+        return scoring.score(metric, generated, real, self.settings)
 
     def close(self) -> None:
         """Removes the temporary files of the real images' features."""
         self._stack.close()
         self._real = {}
 
-    def _collect_reals(self):
-        if self._real:
-            return
-        folder = self._stack.enter_context(
-            tempfile.TemporaryDirectory(prefix="dglgan_reals_")
+    def real_moments(self):
+        """Returns (extractor name, moments of all real images) of the `fid` metric.
+
+        Raises:
+          ValueError: no metric of these needs them.
+        """
+        self._collect_reals()
+        for metric in self._on_features:
+            if metric.kind == "fid" and metric.num_real is None:
+                real = self._real[metric.extractor]
+                return metric.extractor, real.moments[None].result()
+        raise ValueError(
+            "statistics of all real images are computed for fid..._full metrics: name "
+            "one, such as fid50k_full"
         )
-        collectors = {}
-        for name, group in self._groups(self.metrics).items():
+
+    def _collect_reals(self):
+        """Fills or loads one collector per extractor."""
+        if self._real or not self._on_features:
+            return
+        if isinstance(self.reals, images.StoredStatistics):
+            self._real = {n: self._from_statistics(n) for n in self.extractors}
+            return
+        for name, group in _groups(self._on_features).items():
             needs = scoring.real_needs(group)
-            place = f"{folder}/{name}"
-            collectors[name] = self._collector(needs, name, place, self._stack)
-        counts = [c.needs.num_images() for c in collectors.values()]
-        count = None if None in counts else max(counts)
-        if count != 0:
-            _feed(self.reals.draw(count), count, self.extractors, collectors)
-        self._real = collectors
+            dimension = self.extractors[name].dimension
+
+            def fill(folder, name=name, needs=needs, dimension=dimension):
+                made = collector.Collector(needs, dimension, folder)
+                if needs.num_images() != 0:
+                    count = needs.num_images()
+                    networks = {name: self.extractors[name]}
+                    _feed(self.reals.draw(count), count, networks, {name: made})
+                made.finish()
+                return made
+
+            self._real[name] = self._kept(name, needs, dimension, fill)
+
+    def _kept(self, name, needs, dimension, fill):
+        """Returns a filled collector, in the cache where there is one."""
+        if self._cache is None or self.reals.fingerprint is None:
+            folder = self._stack.enter_context(
+                tempfile.TemporaryDirectory(prefix="dglgan_reals_")
+            )
+            made = fill(Path(folder))
+        else:
+            facts = {
+                "format": _CACHE_FORMAT,
+                "network": self.extractors[name].describe(),
+                "data": self.reals.protocol,
+                "fingerprint": self.reals.fingerprint,
+                "needs": str(needs),
+            }
+            made = statistics_file.cached(self._cache, facts, fill, needs, dimension)
+        self._stack.callback(made.close)
+        return made
+
+    def _from_statistics(self, name):
+        made = collector.FromStatistics(self.reals.moments, self.reals.features)
+        wanted = self.extractors[name].dimension
+        if made.dimension != wanted:
+            raise ValueError(
+                f"the statistics {self.reals.protocol} have dimension "
+                f"{made.dimension}, but {name} gives {wanted}: they were made with "
+                "another network"
+            )
+        for metric in self._on_features:
+            if metric.num_real is not None and metric.kind != "is":
+                raise ValueError(
+                    f"{metric.name} takes {metric.num_real} real images, but a file of "
+                    f"statistics stands for all of its images: ask for "
+                    f"{metric.base}_full"
+                )
+        return made
 
     def _collect_subject(self, subject, seed, progress, folder, stack):
         """Returns {(per class, extractor): collector}."""
         found = {}
         for per_class in (False, True):
-            group = [m for m in self.metrics if (m.kind == "ifid") == per_class]
+            group = [m for m in self._on_features if (m.kind == "ifid") == per_class]
             if not group:
                 continue
             collectors = {}
-            for name, part in self._groups(group).items():
+            for name, part in _groups(group).items():
                 needs = scoring.generated_needs(part, self.settings)
-                if per_class:
-                    most = max(m.num_generated for m in part)
-                    needs = collector.Needs(per_class=most)
                 place = f"{folder}/{name}{int(per_class)}"
-                collectors[name] = self._collector(needs, name, place, stack)
-            count = self._subject_count(collectors, group, per_class, subject)
+                dimension = self.extractors[name].dimension
+                collectors[name] = collector.Collector(needs, dimension, place)
+                stack.callback(collectors[name].close)
+            count = _subject_count(collectors, group, per_class, subject)
             batches = subject.draw(count, balanced=per_class, seed=seed)
             _feed(batches, count, self.extractors, collectors, progress)
-            found |= {(per_class, name): c for name, c in collectors.items()}
+            for name, made in collectors.items():
+                made.finish()
+                found[per_class, name] = made
         return found
 
-    def _subject_count(self, collectors, group, per_class, subject):
-        if not per_class:
-            return max(c.needs.num_images() for c in collectors.values())
-        if isinstance(subject, images.StoredImages):
-            return None
-        if not subject.num_classes:
-            raise ValueError(
-                f"{group[0].name} compares class by class, but the generator is "
-                "unconditional: leave it out"
-            )
-        return max(m.num_generated for m in group) * subject.num_classes
-
-    def _groups(self, metrics):
-        """Returns {extractor name: its metrics}."""
-        groups = {}
-        for metric in metrics:
-            groups.setdefault(metric.extractor, []).append(metric)
-        return groups
-
-    def _collector(self, needs, name, folder, stack):
-        dimension = self.extractors[name].dimension
-        made = collector.Collector(needs, dimension, folder)
-        stack.callback(made.close)
-        return made
-
-    def _record(self, metric, scored, subject, seed):
+    def _record(self, metric, scored, seed):
         """Completes a score with its name and protocol."""
-        labels = {}
-        if isinstance(subject, images.GeneratedImages) and subject.num_classes:
-            weights = subject.class_weights
-            labels = {"labels": "uniform" if weights is None else "as in the data"}
+        if metric.on_paths:
+            network = self.perceptual[metric.extractor].describe()
+            real = {}
+        else:
+            network = self.extractors[metric.extractor].describe()
+            real = {
+                "real": dict(self.reals.protocol),
+                "real_fingerprint": self.reals.fingerprint,
+            }
         protocol = {
-            **self.extractors[metric.extractor].describe(),
+            **network,
             **scored["protocol"],
-            "generated": labels | subject.protocol,
-            "real": dict(self.reals.protocol),
-            "real_fingerprint": self.reals.fingerprint,
+            **real,
             "seed": seed,
             "package_version": dglgan_tf.__version__,
         }
@@ -200,6 +276,37 @@ class Evaluator:
             "floor": scored["floor"],
             "protocol": protocol,
         }
+
+
+def _describe(subject) -> dict:
+    """Returns what a subject says of itself, how labels were drawn included."""
+    labels = {}
+    if isinstance(subject, images.GeneratedImages) and subject.num_classes:
+        weights_given = subject.class_weights is not None
+        labels = {"labels": "as in the data" if weights_given else "uniform"}
+    return labels | subject.protocol
+
+
+def _groups(metrics):
+    """Returns {extractor name: its metrics}."""
+    groups: dict[str, list] = {}
+    for metric in metrics:
+        groups.setdefault(metric.extractor, []).append(metric)
+    return groups
+
+
+def _subject_count(collectors, group, per_class, subject):
+    """Returns how many images to draw; None = all there are."""
+    if not per_class:
+        return max(c.needs.num_images() for c in collectors.values())
+    if isinstance(subject, images.StoredImages):
+        return None
+    if not subject.num_classes:
+        raise ValueError(
+            f"{group[0].name} compares class by class, but the generator is "
+            "unconditional: leave it out"
+        )
+    return max(m.num_generated for m in group) * subject.num_classes
 
 
 def _feed(batches, count, networks, collectors, progress=None):
@@ -251,28 +358,3 @@ def evaluate(
         return judge.evaluate(subject, seed)
     finally:
         judge.close()
-
-
-def mean_and_deviation(scores: list[dict]) -> dict:
-    """Returns one score from repeats of it with different seeds.
-
-    Args:
-      scores: of one metric and protocol.
-
-    Returns:
-      the first score with 'value' the mean, and in 'values' mean, the sample standard
-      deviation and the number of repeats.
-    """
-    values = np.array([score["value"] for score in scores])
-    spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
-    merged = dict(scores[0], value=float(values.mean()))
-    merged["values"] = {
-        "mean": float(values.mean()),
-        "std_of_repeats": spread,
-        "repeats": len(values),
-        "each": values.tolist(),
-    }
-    merged["protocol"] = dict(
-        scores[0]["protocol"], seed=[s["protocol"]["seed"] for s in scores]
-    )
-    return merged

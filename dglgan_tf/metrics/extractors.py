@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dglgan_tf.compat import tf
-from dglgan_tf.metrics import efficientnet_lite0, inception, resize
+from dglgan_tf.metrics import efficientnet_lite0, inception, resize, vgg16
 
 
 @dataclasses.dataclass
@@ -182,14 +182,46 @@ def inception_extractor(
     )
 
 
+def vgg16_extractor(
+    weights: str | None = None,
+    resize_mode: str = "legacy_pytorch",
+    batch_size: int = 16,
+) -> Extractor:
+    """Returns VGG16's second hidden layer, what precision and recall are defined on.
+
+    The resizing to 224 is bilinear and the scaling torchvision's; NVIDIA's program
+    resizes inside and may differ in the last digits.
+
+    Args:
+      weights: path of a state dict with classifier, see `vgg16.SOURCE`.
+      resize_mode: one of `resize.MODES`.
+      batch_size: images at a time.
+    """
+    if weights is None:
+        raise ValueError(
+            "the weights of VGG16 are not part of this package: give the path of "
+            f"{vgg16.SOURCE}, or use [{efficientnet_lite0.NAME}] metrics"
+        )
+    return Extractor(
+        name="vgg16",
+        network=vgg16.load(str(weights), vgg16.FEATURES),
+        dimension=vgg16.FEATURES,
+        input_size=vgg16.INPUT_SIZE,
+        resize_mode=resize_mode,
+        weights_sha256=sha256(str(weights)),
+        batch_size=batch_size,
+    )
+
+
 BUILDERS: dict[str, Callable[..., Extractor]] = {
     "efficientnet_lite0": efficientnet_lite0_extractor,
     "inception": inception_extractor,
+    "vgg16": vgg16_extractor,
 }
 
 
 def build(name: str, **arguments) -> Extractor:
-    """Returns the extractor of a name in `BUILDERS`.
+    """Returns the extractor of a name in `BUILDERS`; equal ones are built once.
 
     Raises:
       ValueError: unknown name or missing weights.
@@ -198,4 +230,9 @@ def build(name: str, **arguments) -> Extractor:
         raise ValueError(
             f"extractor={name!r} is not known: use one of {', '.join(BUILDERS)}"
         )
+    return _built(name, **arguments)
+
+
+@functools.lru_cache(maxsize=4)
+def _built(name, **arguments):
     return BUILDERS[name](**arguments)

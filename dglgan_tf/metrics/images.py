@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from dglgan_tf.metrics import frechet, path_length
+
 Batches = Iterator[tuple[np.ndarray, np.ndarray | None]]
 
 
@@ -56,6 +58,22 @@ class StoredImages:
 
 
 @dataclasses.dataclass
+class StoredStatistics:
+    """Real images of which only a file of statistics is there.
+
+    Attributes:
+      moments: mean and covariance; None where there are only features.
+      features: [N, D]; None where there are only moments.
+      protocol: which file.
+    """
+
+    moments: frechet.Moments | None
+    features: np.ndarray | None = None
+    protocol: dict = dataclasses.field(default_factory=dict)
+    fingerprint: str | None = None
+
+
+@dataclasses.dataclass
 class GeneratedImages:
     """Images drawn from a generator with seeded latents.
 
@@ -69,6 +87,7 @@ class GeneratedImages:
       class_weights: [num_classes] relative frequencies of labels; None = uniform.
       batch_size: images at a time, constant (the last batch is cut afterwards).
       protocol: what the generator is: weights, truncation, batch-norm mode.
+      path: its two halves, for path lengths; None = one piece, z alone is followed.
     """
 
     generate: Callable
@@ -77,6 +96,7 @@ class GeneratedImages:
     class_weights: np.ndarray | None = None
     batch_size: int = 64
     protocol: dict = dataclasses.field(default_factory=dict)
+    path: path_length.Path | None = None
 
     def __post_init__(self):
         if self.batch_size < 1 or self.z_dim < 1:
@@ -113,6 +133,16 @@ class GeneratedImages:
         draws = rng.random(self.batch_size)
         found = np.searchsorted(edges, draws, side="right")
         return np.minimum(found, self.num_classes - 1).astype(np.int32)
+
+    def pairs(self, count: int, seed: int) -> Iterator[tuple]:
+        """Yields (z0, z1, t, labels) of half a batch each, until `count` are out."""
+        z_rng, label_rng, t_rng = (np.random.default_rng([seed, p]) for p in (2, 3, 4))
+        size = max(self.batch_size // 2, 1)
+        for start in range(0, count, size):
+            z = z_rng.standard_normal((size, 2, self.z_dim), np.float32)
+            labels = self._labels(start, False, label_rng)
+            t = t_rng.random(size)
+            yield z[:, 0], z[:, 1], t, None if labels is None else labels[:size]
 
     def draw(self, count: int, balanced: bool = False, seed: int = 0) -> Batches:
         """Yields exactly `count` images.

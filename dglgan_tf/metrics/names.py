@@ -51,6 +51,11 @@ class Metric:
     path: tuple[str, str] | None = None
 
     @property
+    def on_paths(self) -> bool:
+        """Whether it is a path length, which has no real side."""
+        return self.path is not None
+
+    @property
     def name(self) -> str:
         """The name under which the score is reported."""
         if self.extractor == bare_extractor(self.kind):

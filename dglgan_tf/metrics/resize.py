@@ -27,9 +27,14 @@ def require_mode(mode: str) -> None:
 
 @functools.lru_cache(maxsize=64)
 def matrix(mode: str, source: int, target: int) -> np.ndarray:
-    """Returns the weights [target, source] float32 of one axis; rows sum to 1."""
-    require_mode(mode)
-    if mode == "clean":
+    """Returns the weights [target, source] float32 of one axis; rows sum to 1.
+
+    Besides the modes of extractors there is `area`, the mean of the pixels under each
+    new one (adaptive average pooling).
+    """
+    if mode == "area":
+        weights = _area(source, target)
+    elif mode == "clean":
         weights = _bicubic(source, target)
     else:
         weights = _bilinear(source, target, half_pixel=mode == "legacy_pytorch")
@@ -56,6 +61,14 @@ def _bilinear(source, target, half_pixel):
     return weights
 
 
+def _area(source, target):
+    weights = np.zeros((target, source))
+    for row in range(target):
+        first, last = row * source // target, -(-(row + 1) * source // target)
+        weights[row, first:last] = 1 / (last - first)
+    return weights
+
+
 def _bicubic(source, target):
     """Keys' cubic with a = -0.5, stretched by the shrinking factor."""
     ratio = source / target
@@ -77,13 +90,15 @@ def resize(images: tf.Tensor, size: int, mode: str) -> tf.Tensor:
     """Resizes images to a square.
 
     Args:
-      images: [N, H, W, C] uint8 or float32 in [0, 255]; H, W static.
+      images: [N, H, W, C] uint8 or float32; H, W, C static; `clean` wants [0, 255].
       size: height and width of the result.
-      mode: one of `MODES`.
+      mode: one of `MODES`, or `area`.
 
     Returns:
-      [N, size, size, C] float32 in [0, 255], not rounded.
+      [N, size, size, C] float32, not rounded.
     """
+    if mode != "area":
+        require_mode(mode)
     images = tf.cast(images, tf.float32)
     height, width = images.shape[1], images.shape[2]
     if (height, width) != (size, size):

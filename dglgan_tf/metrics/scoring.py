@@ -4,7 +4,14 @@ import dataclasses
 
 import numpy as np
 
-from dglgan_tf.metrics import collector, frechet, kernel, precision_recall
+from dglgan_tf.metrics import (
+    collector,
+    frechet,
+    images,
+    kernel,
+    path_length,
+    precision_recall,
+)
 
 _ON_SETS = ("kid", "kidall", "pr", "dc")
 
@@ -34,7 +41,9 @@ class Settings:
 
 
 def generated_needs(metrics, settings: Settings) -> collector.Needs:
-    """Returns what to collect of the generated images, per-class metrics aside."""
+    """Returns what to collect of the generated images."""
+    if any(m.kind == "ifid" for m in metrics):
+        return collector.Needs(stored=None, labels=True)
     return collector.Needs(
         moments=_unique(m.num_generated for m in metrics if m.kind == "fid"),
         stored=max((m.num_generated for m in metrics if m.kind in _ON_SETS), default=0),
@@ -52,14 +61,13 @@ def real_needs(metrics) -> collector.Needs:
         stored = None
         if all(m.num_real is not None for m in on_sets):
             stored = 2 * max(m.num_generated for m in on_sets)
-    classes = [m.num_real for m in metrics if m.kind == "ifid"]
-    per_class = 0 if not classes else None if None in classes else max(classes)
+    by_class = any(m.kind == "ifid" for m in metrics)
     fid = [m for m in metrics if m.kind == "fid"]
     return collector.Needs(
         moments=_unique(m.num_real for m in fid),
         halves=_unique(m.num_generated for m in fid),
-        stored=stored,
-        per_class=per_class,
+        stored=None if by_class else stored,
+        labels=by_class,
     )
 
 
@@ -102,9 +110,9 @@ def _fid(metric, generated, real, settings):
     del settings
     fake = generated.moments[metric.num_generated].result()
     value = frechet.distance(fake, real.moments[metric.num_real].result())
-    halves = real.halves[metric.num_generated]
+    halves = real.halves.get(metric.num_generated, ())
     floor = None
-    if min(half.count for half in halves) >= 2:
+    if halves and min(half.count for half in halves) >= 2:
         pair = [half.result() for half in halves]
         floor = _floor(frechet.distance(*pair), pair[1].count)
     used = real.moments[metric.num_real].count
@@ -118,6 +126,11 @@ def _floor(value, count):
 
 def _sets(metric, generated, real):
     """Returns selections: generated, real, and two disjoint halves of the real ones."""
+    if real.store is None:
+        raise ValueError(
+            f"{metric.name} needs features of the real images, but the statistics hold "
+            "only mean and covariance: give the images, or ask for fid"
+        )
     reals = len(real.store) if metric.num_real is None else metric.num_real
     half = min(metric.num_generated, len(real.store) // 2)
     return (
@@ -220,30 +233,31 @@ def _density_coverage(metric, generated, real, settings):
 def _intra_class(metric, generated, real, settings):
     """Mean over classes of the Frechet distance within the class."""
     del settings
-    distances = {}
-    for label, stream in sorted(real.classes.items()):
-        fake = generated.classes.get(label)
-        if fake is None or fake.count < metric.num_generated:
-            raise ValueError(
-                f"{metric.name} needs {metric.num_generated} generated images of class "
-                f"{label}, but there are {0 if fake is None else fake.count}"
-            )
-        if metric.num_real is not None and stream.count < metric.num_real:
-            raise ValueError(
-                f"{metric.name} needs {metric.num_real} real images of class {label}, "
-                f"but there are {stream.count}: use _full for all of them"
-            )
-        distances[label] = frechet.distance(fake.result(), stream.result())
-    values = {str(label): value for label, value in distances.items()}
-    counts = [stream.count for stream in real.classes.values()]
+    if isinstance(real, collector.FromStatistics):
+        raise ValueError(f"{metric.name} needs the real images and their labels")
+    distances, used = {}, 0
+    for label in np.unique(real.labels).tolist():
+        fake = generated.class_moments(label, metric.num_generated)
+        true = real.class_moments(label, metric.num_real)
+        for name, found, wanted in (
+            ("generated", fake, metric.num_generated),
+            ("real", true, metric.num_real or 2),
+        ):
+            if found.count < wanted:
+                raise ValueError(
+                    f"{metric.name} needs {wanted} {name} images of class {label}, but "
+                    f"there are {found.count}"
+                )
+        distances[str(label)] = frechet.distance(fake.result(), true.result())
+        used += true.count
     return {
         "value": float(np.mean(list(distances.values()))),
-        "values": values,
+        "values": distances,
         "floor": None,
         "protocol": {
             "num_generated": metric.num_generated,
-            "num_real": sum(counts),
-            "classes": len(counts),
+            "num_real": used,
+            "classes": len(distances),
         },
     }
 
@@ -257,3 +271,58 @@ _KINDS = {
     "dc": _density_coverage,
     "ifid": _intra_class,
 }
+
+
+def path_score(metric, subject: images.GeneratedImages, distance, seed: int) -> dict:
+    """Returns {'value', 'values', 'floor', 'protocol'} of a perceptual path length.
+
+    Args:
+      metric: a `names.Metric` with a path.
+      subject: the generator.
+      distance: a `perceptual.Perceptual`.
+      seed: of latents, positions and labels.
+
+    Raises:
+      ValueError: stored images, or w is asked of a generator without a mapping.
+    """
+    if not isinstance(subject, images.GeneratedImages):
+        raise ValueError(f"{metric.name} needs a generator: images have no latents")
+    space, end = metric.path
+    halves = subject.path
+    if halves is None:
+        if space == "w":
+            raise ValueError(
+                f"{metric.name} follows w, but this generator has no mapping network: "
+                f"ask for {metric.base.replace('_w', '_z')}"
+            )
+        halves = path_length.Path(lambda z, labels: z, subject.generate)
+    found = []
+    for z0, z1, t, labels in subject.pairs(metric.num_generated, seed):
+        found.append(
+            path_length.distances(
+                halves,
+                distance,
+                z0,
+                z1,
+                t if end == "full" else np.zeros_like(t),
+                labels,
+                space,
+                crop=metric.kind == "ppl",
+            )
+        )
+    values = np.concatenate(found)[: metric.num_generated]
+    if not np.isfinite(values).all():
+        raise ValueError("generated images hold NaN or infinity: it has diverged")
+    kept = path_length.trim(values)
+    return {
+        "value": float(kept.mean()),
+        "values": {"mean": float(kept.mean()), "untrimmed": float(values.mean())},
+        "floor": None,
+        "protocol": {
+            "num_generated": len(values),
+            "space": space,
+            "path": end,
+            "crop": metric.kind == "ppl",
+            "epsilon": path_length.EPSILON,
+        },
+    }

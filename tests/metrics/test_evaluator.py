@@ -14,6 +14,7 @@ from dglgan_tf.metrics import (
     kernel,
     names,
     protocol,
+    scores,
     scoring,
 )
 
@@ -183,7 +184,7 @@ def test_the_same_seed_gives_the_same_score_and_another_seed_another():
     first, again, other = (machine.evaluate(subject, seed=s)[0] for s in (1, 1, 2))
     machine.close()
     assert first["value"] == again["value"] != other["value"]
-    merged = evaluator.mean_and_deviation([first, other])
+    merged = scores.mean_and_deviation([first, other])
     values = [first["value"], other["value"]]
     assert merged["value"] == pytest.approx(np.mean(values))
     assert merged["values"]["std_of_repeats"] == pytest.approx(np.std(values, ddof=1))

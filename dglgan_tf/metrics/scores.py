@@ -1,0 +1,159 @@
+"""Scores on disk and in tables: `metric-*.jsonl`, `scores.csv`, repeats.
+
+`metric-<name>.jsonl` has the fields of NVIDIA's tools (results, metric, total_time,
+num_gpus, snapshot_pkl as `snapshot`, timestamp) and the protocol; a line is appended in
+one write.
+"""
+
+import csv
+import io
+import json
+import os
+import re
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from dglgan_tf.metrics import protocol
+
+_PREFIX, _SUFFIX = "metric-", ".jsonl"
+
+
+def mean_and_deviation(found: list[dict]) -> dict:
+    """Returns one score from repeats of it with different seeds.
+
+    Args:
+      found: scores of one metric and protocol.
+
+    Returns:
+      the first score with 'value' the mean, and in 'values' mean, the sample standard
+      deviation and the number of repeats.
+    """
+    values = np.array([score["value"] for score in found])
+    spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
+    merged = dict(found[0], value=float(values.mean()))
+    merged["values"] = {
+        "mean": float(values.mean()),
+        "std_of_repeats": spread,
+        "repeats": len(values),
+        "each": values.tolist(),
+    }
+    merged["seconds"] = sum(score.get("seconds", 0.0) for score in found)
+    merged["protocol"] = dict(
+        found[0]["protocol"], seed=[s["protocol"]["seed"] for s in found]
+    )
+    return merged
+
+
+def append(folder, score: dict, snapshot: str, images: int | None, replicas: int = 1):
+    """Adds a line to `metric-<name>.jsonl` of a folder; returns the line's dict.
+
+    Args:
+      folder: the run directory, or any.
+      score: of `Evaluator.evaluate`.
+      snapshot: file name of what was judged.
+      images: training images it had seen; None = unknown.
+      replicas: devices that made the images.
+    """
+    line = {
+        "results": {score["metric"]: score["value"]},
+        "metric": score["metric"],
+        "total_time": score.get("seconds"),
+        "num_gpus": replicas,
+        "snapshot": snapshot,
+        "images": images,
+        "timestamp": time.time(),
+        "values": score["values"],
+        "floor": score["floor"],
+        "protocol": score["protocol"],
+    }
+    path = Path(folder) / f"{_PREFIX}{score['metric']}{_SUFFIX}"
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+    return line
+
+
+def read(folder) -> list[dict]:
+    """Returns all lines of a folder's `metric-*.jsonl`, oldest first.
+
+    A line that is not whole (a process was stopped while writing) is left out. Each has
+    'value' beside the fields of `append`.
+    """
+    found = []
+    for path in sorted(Path(folder).glob(f"{_PREFIX}*{_SUFFIX}")):
+        for text in path.read_text(encoding="utf-8").splitlines():
+            try:
+                line = json.loads(text)
+                found.append(line | {"value": line["results"][line["metric"]]})
+            except (ValueError, KeyError, TypeError):
+                continue
+    return sorted(found, key=lambda line: line["timestamp"])
+
+
+def higher_is_better(metric: str) -> bool:
+    """Whether a larger score of this name is the better one."""
+    return re.match(r"(is|pr|dc)\d", metric) is not None
+
+
+def best(lines: list[dict], metric: str, force: bool = False) -> dict:
+    """Returns the line with the best score of a metric.
+
+    Raises:
+      ValueError: none has that metric, or protocols differ (`force` overrides).
+    """
+    own = [line for line in lines if line["metric"] == metric]
+    if not own:
+        known = sorted({line["metric"] for line in lines})
+        raise ValueError(
+            f"no score of {metric} yet (there are {known or 'none'}): evaluate first "
+            "with --checkpoints=all"
+        )
+    protocol.require_comparable(own, force)
+    sign = -1 if higher_is_better(metric) else 1
+    return min(own, key=lambda line: sign * line["value"])
+
+
+def write_csv(folder, lines: list[dict], force: bool = False) -> Path:
+    """Writes `scores.csv`: a row per snapshot, a column per metric, newest score.
+
+    Raises:
+      ValueError: scores of one metric have different protocols (`force` overrides).
+    """
+    protocol.require_comparable(lines, force)
+    metrics = sorted({line["metric"] for line in lines})
+    rows: dict[str, dict] = {}
+    for line in lines:
+        row = rows.setdefault(line["snapshot"], {"snapshot": line["snapshot"]})
+        row["images"] = line.get("images")
+        row[line["metric"]] = line["value"]
+    stream = io.StringIO()
+    head = ["snapshot", "images", *metrics]
+    writer = csv.DictWriter(stream, head, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows[key] for key in sorted(rows))
+    path = Path(folder) / "scores.csv"
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".scores.csv.")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(stream.getvalue())
+    os.chmod(temporary, 0o644)
+    os.replace(temporary, path)
+    return path
+
+
+def sentence(score: dict) -> str:
+    """Returns a score on one line, with the floor of the same size beside it."""
+    values = score["values"]
+    text = f"{score['metric']} {score['value']:.6g}"
+    if "std_of_repeats" in values:
+        text += f" +- {values['std_of_repeats']:.3g} ({values['repeats']} repeats)"
+    elif len(values) == 2:
+        others = [f"{key} {value:.6g}" for key, value in values.items()]
+        text += f" ({', '.join(others)})"
+    floor = score["floor"]
+    if floor is not None:
+        text += (
+            f"; real against real {floor['value']:.6g} with {floor['images']} images"
+        )
+    return text
