@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dglgan_tf.convert import rebuild, torch_files, unpickle
+from dglgan_tf.convert import arrays, torch_files, unpickle
 from dglgan_tf.convert.errors import CheckpointError, Record, shown
 
 MAX_NODES = 1_000_000
@@ -119,7 +119,7 @@ def _check(tree, budget: int):
             pending += [(v, depth + 1) for v in node]
         elif isinstance(node, Record):
             pending.append((node.state, depth + 1))
-        elif isinstance(node, rebuild.Unfinished) and node.kind == "numpy.ndarray":
+        elif isinstance(node, arrays.Unfinished) and node.kind == "numpy.ndarray":
             raise CheckpointError("it holds an array without content")
         if budget < 0:
             raise CheckpointError("its arrays are larger than the file, by repetition")

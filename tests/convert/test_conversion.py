@@ -41,6 +41,7 @@ INSIDE = {
     "gfeat_convs.2",
     "gfeat_convs.4",
     "gfeat_convs.6",
+    "gfeat_layer3",
 }
 
 
