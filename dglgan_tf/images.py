@@ -1,11 +1,10 @@
 """Pictures: uint8 conversion, grids, captions, PNG files."""
 
 import io
-import os
-import tempfile
-from pathlib import Path
 
 import numpy as np
+
+from dglgan_tf import atomic
 
 _MARGIN = 6
 
@@ -69,23 +68,7 @@ def save_png(path, image) -> None:
       path: file to write; its folder is made.
       image: [H, W, C] or [H, W], float in [-1, 1] or uint8.
     """
-    write_atomically(path, png_bytes(image))
-
-
-def write_atomically(path, data: bytes) -> None:
-    """Writes a file under another name and renames it; nothing stays on failure."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
-        raise
+    atomic.write(path, png_bytes(image))
 
 
 def panels(

@@ -1,13 +1,16 @@
 """What a user sees of a training: tick lines, stats.jsonl, TensorBoard, a bar."""
 
+import contextlib
 import json
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import psutil
 from absl import logging
 
+from dglgan_tf import atomic
 from dglgan_tf.compat import tf
 
 
@@ -39,12 +42,14 @@ class Progress:
         self._total, self._tick_images = total_images, start_images
         self._seconds_before, self._start = seconds, time.time()
         self._tick_start, self._maintenance = self._start, 0.0
+        drop_later_records(run_dir / "stats.jsonl", start_images)
         self._log = open(run_dir / "log.txt", "a", encoding="utf-8")  # noqa: SIM115
         self._stats = open(run_dir / "stats.jsonl", "a", encoding="utf-8")  # noqa: SIM115
         self.summary = tf.summary.create_file_writer(str(run_dir))
         self._metrics: dict[str, list] = {}
         self._bar = self._make_bar(total_images, start_images)
         self.ticks = 0
+        self.first_bad: dict[str, int] = {}
         self.data_seconds = 0.0
 
     @staticmethod
@@ -85,12 +90,12 @@ class Progress:
           counters: `training.state.Counters`.
 
         Returns:
-          {metric: mean over the tick}, with 'timing/...' and 'resources/...'.
+          {metric: mean over the tick of what is finite}, for '.../skipped' the count,
+          with 'timing/...' and 'resources/...'.
         """
-        means = {
-            name: float(np.mean([np.asarray(v) for v in values]))
-            for name, values in self._metrics.items()
-        }
+        values = {name: _numbers(v) for name, v in self._metrics.items()}
+        self.first_bad = _first_bad(values)
+        means = {name: _tick_value(name, v) for name, v in values.items()}
         self._metrics.clear()
         now = time.time()
         tick_seconds = now - self._tick_start
@@ -139,6 +144,17 @@ class Progress:
                 tf.summary.scalar(name, value, step=counters.images)
         self.summary.flush()
 
+    def rewind(self, images: int) -> None:
+        """Takes the logs back to a restored state."""
+        self._stats.close()
+        path = Path(self._stats.name)
+        drop_later_records(path, images)
+        self._stats = open(path, "a", encoding="utf-8")  # noqa: SIM115
+        self._tick_images = images
+        if self._bar is not None:
+            self._bar.n = images
+            self._bar.refresh()
+
     def maintenance(self, seconds: float) -> None:
         """Counts time spent on pictures and files apart from training speed."""
         self._maintenance += seconds
@@ -147,9 +163,50 @@ class Progress:
         """Closes files and the bar."""
         if self._bar is not None:
             self._bar.close()
-        self._log.close()
-        self._stats.close()
+        for file in (self._log, self._stats):
+            with contextlib.suppress(OSError):  # a full disk has been reported before
+                file.close()
         self.summary.close()
+
+
+def _numbers(values) -> np.ndarray:
+    return np.asarray([np.asarray(value) for value in values], np.float64)
+
+
+def _first_bad(values) -> dict[str, int]:
+    """{phase: position of the first tensor that was not finite} (see `phase`)."""
+    found = {}
+    for name, numbers in values.items():
+        if name.endswith("/skipped") and numbers.any():
+            found[name.removesuffix("/skipped")] = int(numbers[numbers > 0][0]) - 1
+    return found
+
+
+def _tick_value(name, values) -> float:
+    if name.endswith("/skipped"):
+        return float(np.count_nonzero(values))
+    # What a skipped step computed is not finite and was not applied.
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if finite.size else float("nan")
+
+
+def drop_later_records(path, images: int) -> None:
+    """Removes lines of stats.jsonl past a restored state, and a torn last line.
+
+    A killed run logged more than it saved; it will log those ticks again.
+    """
+    if not path.is_file():
+        return
+    text = path.read_text(encoding="utf-8")
+    kept = []
+    for line in text.splitlines():
+        try:
+            if json.loads(line)["images"] <= images:
+                kept.append(line + "\n")
+        except (json.JSONDecodeError, KeyError, TypeError):
+            continue
+    if "".join(kept) != text:
+        atomic.write(path, "".join(kept))
 
 
 def _gpu_memory() -> float:

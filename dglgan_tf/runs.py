@@ -8,23 +8,13 @@ DONE                                   the run reached its total
 """
 
 import json
-import os
 import re
-import tempfile
 from pathlib import Path
+
+from dglgan_tf import atomic
 
 MARKER = "training_options.json"
 _SNAPSHOT = re.compile(r"network-snapshot-(\d{6,})\.safetensors$")
-
-
-def write_text(path, text: str) -> None:
-    """Writes a text file atomically (temporary file, rename)."""
-    path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.chmod(temporary, 0o644)
-    os.replace(temporary, path)
 
 
 class RunDirectory:
@@ -33,6 +23,22 @@ class RunDirectory:
     def __init__(self, path):
         """Takes the folder's path; nothing is created yet."""
         self.path = Path(path)
+
+    def check(self) -> bool:
+        """Says whether a run is there; creates nothing.
+
+        Raises:
+          ValueError: the path holds something that is not a run.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise ValueError(f"run directory {self.path} is a file: name a folder")
+        existing = self.path.is_dir() and any(self.path.iterdir())
+        if existing and not (self.path / MARKER).is_file():
+            raise ValueError(
+                f"run directory {self.path} is not empty and holds no run (no "
+                f"{MARKER}): name a new folder, or one of an earlier run"
+            )
+        return existing
 
     def prepare(self, options: dict) -> bool:
         """Creates the folder, or accepts it when it already is a run.
@@ -46,18 +52,10 @@ class RunDirectory:
         Raises:
           ValueError: the folder holds something that is not a run.
         """
-        if self.path.exists() and not self.path.is_dir():
-            raise ValueError(f"run directory {self.path} is a file: name a folder")
-        existing = self.path.is_dir() and any(self.path.iterdir())
-        marker = self.path / MARKER
-        if existing and not marker.is_file():
-            raise ValueError(
-                f"run directory {self.path} is not empty and holds no run (no "
-                f"{MARKER}): name a new folder, or one of an earlier run"
-            )
+        existing = self.check()
         self.path.mkdir(parents=True, exist_ok=True)
-        if not marker.is_file():
-            write_text(marker, json.dumps(options, indent=2) + "\n")
+        if not existing:
+            atomic.write(self.path / MARKER, json.dumps(options, indent=2) + "\n")
         return existing
 
     def snapshots(self) -> list[Path]:
@@ -88,7 +86,7 @@ class RunDirectory:
 
     def mark_done(self, text: str) -> None:
         """Writes the DONE marker."""
-        write_text(self.path / "DONE", text + "\n")
+        atomic.write(self.path / "DONE", text + "\n")
 
 
 def find_weights(name: str, siblings=None) -> Path:

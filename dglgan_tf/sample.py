@@ -88,7 +88,7 @@ def _write(pixels, seeds, labels, columns):
 
     import numpy as np
 
-    from dglgan_tf import images
+    from dglgan_tf import atomic, images
 
     folder = Path(_OUTDIR.value)
     if _FILES.value:
@@ -105,7 +105,7 @@ def _write(pixels, seeds, labels, columns):
         known = {} if labels is None else {"labels": np.asarray(labels, np.int32)}
         seeds = np.asarray(seeds, np.uint32)
         np.savez_compressed(stream, images=pixels, seeds=seeds, **known)
-        images.write_atomically(folder / "samples.npz", stream.getvalue())
+        atomic.write(folder / "samples.npz", stream.getvalue())
         yield str(folder / "samples.npz")
 
 

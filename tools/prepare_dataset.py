@@ -16,9 +16,10 @@ import sys
 from pathlib import Path
 
 import tqdm
-from absl import app, flags
+from absl import flags
 from PIL import Image
 
+from dglgan_tf import config
 from dglgan_tf.data import check, images, plan, prepare, sources, writers
 
 _SOURCE = flags.DEFINE_string("source", None, "What to read.", required=True)
@@ -127,17 +128,21 @@ def _progress(iterable, total: int, text: str):
 
 def main(arguments) -> None:
     """Runs the tool."""
-    if len(arguments) > 1:
-        raise app.UsageError(f"unknown argument {arguments[1]}")
+    del arguments
     if _CHECK.value == bool(_DEST.value):
-        raise app.UsageError("give either --dest or --check")
-    try:
-        found = sources.find(_SOURCE.value, _LABELS.value, _SPLIT.value)
-        (_look if _CHECK.value else _convert)(found)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        raise ValueError("give either --dest to convert or --check to look.")
+    found = sources.find(_SOURCE.value, _LABELS.value, _SPLIT.value)
+    (_look if _CHECK.value else _convert)(found)
+
+
+def _underscored(argument: str) -> str:
+    """Returns --resize-filter=box as --resize_filter=box, the way absl wants it."""
+    if not argument.startswith("--"):
+        return argument
+    name, equals, value = argument[2:].partition("=")
+    return f"--{name.replace('-', '_')}{equals}{value}"
 
 
 if __name__ == "__main__":
-    app.run(main)
+    sys.argv[1:] = map(_underscored, sys.argv[1:])
+    config.run_entry(main)

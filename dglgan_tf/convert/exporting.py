@@ -3,7 +3,7 @@
 import importlib
 from pathlib import Path
 
-from dglgan_tf.convert import result, writer
+from dglgan_tf.convert import nvidia, result, writer
 from dglgan_tf.convert.errors import CheckpointError
 
 LAYOUTS = {
@@ -28,8 +28,10 @@ def export_checkpoint(networks, path, to: str) -> list[Path]:
         for name, state in tree.items():
             writer.write_torch(path / name, state)
         return [path / name for name in tree]
-    write = writer.write_pickle if to == "tf1" else writer.write_torch
-    write(path, tree)
+    if to == "tf1":
+        writer.write_pickle(path, nvidia.tf1_file(tree))
+    else:
+        writer.write_torch(path, tree)
     return [path]
 
 

@@ -16,6 +16,8 @@ FORMATS = (
     "biggan_studiogan",
     "biggan_tfhub",
 )
+# What damaged contents raise in a family module, which takes them for sound.
+_CONTENTS = (TypeError, KeyError, IndexError, AttributeError, ArithmeticError)
 FAMILIES = {"StyleGAN2": "stylegan2", "BigGAN": "biggan", "BigGANDeep": "biggan_deep"}
 
 
@@ -32,8 +34,12 @@ def load_checkpoint(path, config=None) -> result.Loaded:
         raise CheckpointError(
             text if str(path) in text else f"{path}: {text}"
         ) from error
-    except RecursionError as error:
-        raise CheckpointError(f"{path}: its objects are nested too deeply") from error
+    except (RecursionError, MemoryError) as error:
+        raise CheckpointError(
+            f"{path}: its objects are too deep or too large"
+        ) from error
+    except ValueError as error:
+        raise CheckpointError(f"{path}: {' '.join(str(error).split())}") from error
     loaded.report["source"] = str(path)
     loaded.report["sha256"] = hashes(own or path)
     loaded.report["parameters"] = _parameters(loaded)
@@ -44,12 +50,19 @@ def load_checkpoint(path, config=None) -> result.Loaded:
 
 def _load_official(path: Path, config) -> result.Loaded:
     tree = reader.read(path)
-    module = find_format(tree)
-    if module is None:
+    try:
+        module = find_format(tree)
+        if module is None:
+            raise CheckpointError(
+                "no StyleGAN2 or BigGAN checkpoint: it looks like "
+                f"{describe.tree(tree)}"
+            )
+        loaded = module.load(tree, config)
+    except _CONTENTS as error:
         raise CheckpointError(
-            f"no StyleGAN2 or BigGAN checkpoint: it looks like {describe.tree(tree)}"
-        )
-    loaded = module.load(tree, config)
+            "its contents do not fit together as a StyleGAN2 or BigGAN: "
+            f"{type(error).__name__}: {shown(' '.join(str(error).split()), 150)}"
+        ) from error
     loaded.report["format"] = module.FORMAT
     return loaded
 
@@ -68,7 +81,12 @@ def _own_file(path: Path) -> Path | None:
     if path.is_file() and path.suffix == ".safetensors":
         return path
     found = sorted(path.glob("*.safetensors")) if path.is_dir() else []
-    return found[0] if len(found) == 1 else None
+    if len(found) > 1:
+        raise CheckpointError(
+            f"{path} holds {len(found)} .safetensors files, such as {found[-1].name}: "
+            "name one of them"
+        )
+    return found[0] if found else None
 
 
 def _load_own(path: Path, config) -> result.Loaded:

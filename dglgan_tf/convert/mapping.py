@@ -216,7 +216,8 @@ def apply(entries, arrays: dict, ignored: Sequence[str] = ()) -> dict[str, np.nd
         if array.dtype.kind not in "fiu":
             raise CheckpointError(f"{entry.source} is of type {array.dtype}")
         array = _transformed(entry.transform.forward, array, entry.source)
-        tensors[entry.target] = np.asarray(array, np.float32, order="C")
+        with np.errstate(over="ignore", invalid="ignore"):
+            tensors[entry.target] = np.asarray(array, np.float32, order="C")
     return tensors
 
 

@@ -62,7 +62,7 @@ def build(cls, config: dict, entries, arrays: dict, ignored=(), what: str = "net
         files.assign_tensors(network, tensors, what)
     except CheckpointError:
         raise
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, ArithmeticError, tf.errors.OpError) as error:
         raise CheckpointError(
             f"{what} describes a network that cannot be built: {shown(str(error), 200)}"
         ) from error

@@ -6,7 +6,7 @@ multiplier, filter taps, minibatch-std group).
 """
 
 from dglgan_tf.convert import mapping as m
-from dglgan_tf.convert import nvidia, result
+from dglgan_tf.convert import nvidia, result, stylegan2_kwargs
 from dglgan_tf.convert import stylegan2_common as common
 from dglgan_tf.convert.errors import CheckpointError
 from dglgan_tf.ops import resample
@@ -288,100 +288,13 @@ def export(networks) -> dict:
         network = networks.get(role)
         if network is None:
             continue
+        describe, entries = stylegan2_kwargs.ada_generator, generator_entries
+        if key == "D":
+            describe = stylegan2_kwargs.ada_discriminator
+            entries = discriminator_entries
+        arguments[key] = describe(network, FORMAT)
         config = {**network.get_config(), "channels": common.widths(network)}
-        described = _generator_kwargs if key != "D" else _discriminator_kwargs
-        entries = generator_entries if key != "D" else discriminator_entries
-        arguments[key] = described(network, config)
         tree[key] = m.invert(entries(config), m.arrays_of(network))
     if "G_ema" not in tree and "G" in tree:
         tree["G_ema"], arguments["G_ema"] = tree["G"], arguments["G"]
     return {**tree, "init_kwargs": arguments}
-
-
-def _width_rule(config, what) -> dict:
-    """Returns channel_base and channel_max that give these widths in ada's rule."""
-    sizes = {4 << k: width for k, width in enumerate(config["channels"])}
-    top = max(sizes.values())
-    low = max([w * r for r, w in sizes.items()])
-    high = min([w * r + r - 1 for r, w in sizes.items() if w < top], default=low)
-    if low > high:
-        raise CheckpointError(
-            f"{FORMAT} cannot hold {what} of widths {sizes}: it knows widths "
-            "min(channel_base // R, channel_max) only"
-        )
-    return {"channel_base": low, "channel_max": top}
-
-
-def _common_kwargs(config) -> dict:
-    return {
-        "c_dim": config["num_classes"],
-        "img_resolution": config["resolution"],
-        "img_channels": config["num_channels"],
-    }
-
-
-def _generator_kwargs(network, config) -> dict:
-    if network.num_classes and network.label_method != "embedding":
-        raise CheckpointError(f"{FORMAT} cannot hold label concatenation")
-    constant = int(network.constant.shape[2])
-    if constant != config["channels"][0]:
-        raise CheckpointError(
-            f"{FORMAT} cannot hold a 4x4 constant of {constant} channels before a "
-            f"layer of {config['channels'][0]}, as channels_fraction makes it: use "
-            "the tf1 layout"
-        )
-    return {
-        **_common_kwargs(config),
-        "z_dim": network.z_dim,
-        "w_dim": network.w_dim,
-        "mapping_kwargs": {
-            **_mapping_kwargs(network, network.w_dim),
-            "w_avg_beta": network.w_avg_decay,
-        },
-        "synthesis_kwargs": {
-            **_width_rule(config, "a generator"),
-            "num_fp16_res": 0,
-            "conv_clamp": network.conv_clamp,
-            "architecture": network.architecture,
-            "resample_filter": config["resample_filter"],
-        },
-    }
-
-
-def _mapping_kwargs(network, width) -> dict:
-    return {
-        "num_layers": network.mapping_layers,
-        "embed_features": network.embed_width or width,
-        "layer_features": network.mapping_width or width,
-        "lr_multiplier": network.mapping_lr_multiplier,
-    }
-
-
-def _discriminator_kwargs(network, config) -> dict:
-    width = config["channels"][0]
-    dense = int(network.head.dense.kernel.shape[1])
-    if network.num_classes and network.label_method != "projection":
-        raise CheckpointError(f"{FORMAT} cannot hold one output for each class")
-    if dense != width:
-        raise CheckpointError(
-            f"{FORMAT} cannot hold a dense layer of {dense} units after {width} "
-            "channels: use the tf1 layout"
-        )
-    arguments = {
-        **_common_kwargs(config),
-        **_width_rule(config, "a discriminator"),
-        "architecture": network.architecture,
-        "num_fp16_res": 0,
-        "conv_clamp": network.conv_clamp,
-        "cmap_dim": None,
-        "block_kwargs": {"resample_filter": config["resample_filter"]},
-        "mapping_kwargs": {},
-        "epilogue_kwargs": {
-            "mbstd_group_size": network.mbstd_group_size,
-            "mbstd_num_channels": network.mbstd_num_channels,
-        },
-    }
-    if network.num_classes:
-        cmap = network.cmap_dim or width
-        arguments.update(cmap_dim=cmap, mapping_kwargs=_mapping_kwargs(network, cmap))
-    return arguments

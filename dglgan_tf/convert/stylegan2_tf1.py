@@ -10,9 +10,9 @@ told apart by the names of its build functions.
 import numpy as np
 
 from dglgan_tf.convert import mapping as m
-from dglgan_tf.convert import nvidia, result
+from dglgan_tf.convert import nvidia, result, stylegan2_kwargs
 from dglgan_tf.convert import stylegan2_common as common
-from dglgan_tf.convert.errors import CheckpointError, shown
+from dglgan_tf.convert.errors import CheckpointError, Record, shown
 
 FORMAT = "stylegan2-tf1"
 ROLES = {"Gs": "generator_ema", "G": "generator", "D": "discriminator"}
@@ -35,11 +35,7 @@ _IGNORED = (r"(synthesis/)?\d+x\d+/weight",)
 
 
 def detect(tree) -> bool:
-    """Tells whether a tree holds TF1 networks, or the variables that `export` gives."""
-    if isinstance(tree, dict):
-        return isinstance(tree.get("static_kwargs"), dict) and any(
-            isinstance(tree.get(key), dict) for key in ROLES
-        )
+    """Tells whether a tree holds TF1 networks, of whatever generation."""
     networks = tree if isinstance(tree, (tuple, list)) else ()
     return bool(networks) and all(nvidia.is_tf1_network(n) for n in networks)
 
@@ -53,7 +49,7 @@ def load(tree, config=None) -> result.Loaded:
             continue
         infer = _discriminator_config if key == "D" else _generator_config
         try:
-            arrays, arguments, modern = _table(network, tree, key)
+            arrays, arguments, modern = _table(network, key)
             settings = infer(arrays, arguments, modern)
         except CheckpointError as error:
             raise CheckpointError(f"{key}: {error}") from error
@@ -67,8 +63,6 @@ def load(tree, config=None) -> result.Loaded:
 
 
 def _find(tree, key):
-    if isinstance(tree, dict):
-        return tree.get(key)
     for index, network in enumerate(tree):
         state = network.state if isinstance(network.state, dict) else {}
         name = state.get("name")
@@ -77,10 +71,8 @@ def _find(tree, key):
     return None
 
 
-def _table(network, tree, key):
+def _table(network, key):
     """Returns (variables, arguments, whether ADA-TF's code made the network)."""
-    if not nvidia.is_tf1_network(network):
-        return network, dict(tree["static_kwargs"].get(key) or {}), False
     state = network.state if isinstance(network.state, dict) else {}
     arguments = {}
     functions = [state.get("build_func_name")]
@@ -293,69 +285,55 @@ def discriminator_entries(config) -> list:
     return entries
 
 
-def export(networks) -> dict:
-    """Returns {'G', 'D', 'Gs': {variable name: array}, 'static_kwargs': {...}}.
+def export(networks) -> tuple:
+    """Returns the networks (G, D, Gs) that are there, as pickled TF1 objects.
+
+    A network narrower by `channels_fraction` names the build functions of DGL-GAN's
+    fork. The source text that NVIDIA's own loader executes is not written.
 
     Raises:
-      CheckpointError: what this format cannot hold: a clamp, mapped labels.
+      CheckpointError: what this format cannot hold: a clamp, mapped labels, widths
+        that follow no rule of fmap_base, fmap_max and channels_fraction.
     """
     networks = common.exported(networks, FORMAT)
-    tree, arguments = {}, {}
-    for key, role in ROLES.items():
-        network = networks.get(role)
-        if network is None:
-            continue
-        config = {**network.get_config(), "channels": common.widths(network)}
-        _check_exportable(config, key)
-        entries = generator_entries if key != "D" else discriminator_entries
-        tree[key] = m.invert(entries(config), m.arrays_of(network))
-        arguments[key] = _static_kwargs(network, config, key)
-    if "Gs" not in tree and "G" in tree:
-        tree["Gs"], arguments["Gs"] = tree["G"], arguments["G"]
-    return {**tree, "static_kwargs": arguments}
+    networks.setdefault("generator_ema", networks.get("generator"))
+    networks.setdefault("generator", networks["generator_ema"])
+    records = []
+    for key in ("G", "D", "Gs"):
+        network = networks.get(ROLES[key])
+        if network is not None:
+            records.append(_record(network, key))
+    return tuple(records)
 
 
-def _check_exportable(config, key):
-    if config["conv_clamp"] is not None:
-        raise CheckpointError(f"{FORMAT} cannot hold conv_clamp")
-    method = "selection" if key == "D" else "concatenation"
-    if config["num_classes"] and config["label_method"] != method:
-        raise CheckpointError(
-            f"{FORMAT} cannot hold labels by {config['label_method']}, only by {method}"
-        )
-    if np.ndim(config["resample_filter"]) != 1:
-        raise CheckpointError(f"{FORMAT} cannot hold a filter that is not separable")
-
-
-def _static_kwargs(network, config, key) -> dict:
-    """What the variables' shapes leave open, under the original's names."""
-    arguments = {
-        "num_channels": config["num_channels"],
-        "resolution": config["resolution"],
-        "label_size": config["num_classes"],
-        "architecture": config["architecture"],
-        "resample_kernel": config["resample_filter"],
-    }
-    if config["channels_fraction"] != 1:
-        arguments["channels_fraction"] = config["channels_fraction"]
-    widths = common.widths(network)
+def _record(network, key) -> Record:
+    arguments = stylegan2_kwargs.tf1(network, FORMAT)
+    config = {**network.get_config(), "channels": common.widths(network)}
+    entries = generator_entries if key != "D" else discriminator_entries
+    arrays = m.invert(entries(config), m.arrays_of(network))
+    fork = "channels_fraction" in arguments
     if key == "D":
-        arguments["mbstd_group_size"] = config["mbstd_group_size"]
-        arguments["mbstd_num_features"] = config["mbstd_num_channels"]
-    else:
-        arguments["latent_size"] = config["z_dim"]
-        arguments["dlatent_size"] = config["w_dim"]
-        arguments["mapping_layers"] = config["mapping_layers"]
-        arguments["mapping_fmaps"] = config["mapping_width"] or config["w_dim"]
-        arguments["mapping_lrmul"] = config["mapping_lr_multiplier"]
-        arguments["dlatent_avg_beta"] = config["w_avg_decay"]
-    ruled = config["channel_base"] // 2, config["channel_max"]
-    if widths == _ruled_widths(*ruled, config):
-        arguments["fmap_base"], arguments["fmap_max"] = ruled
-    return arguments
+        function = "D_stylegan2_distill" if fork else "D_stylegan2"
+        return _network(key, function, arguments, arrays)
+    function = "G_synthesis_stylegan2" + ("_compress" if fork else "")
+    components = {}
+    for part, build in (("synthesis", function), ("mapping", "G_mapping")):
+        prefix = f"{part}/"
+        own = {n[len(prefix) :]: a for n, a in arrays.items() if n.startswith(prefix)}
+        components[part] = _network(f"G_{part}", build, arguments, own)
+    own = {n: a for n, a in arrays.items() if "/" not in n}
+    return _network(key, "G_main", arguments, own, components)
 
 
-def _ruled_widths(base, top, config) -> list[int]:
-    fraction = config["channels_fraction"]
-    sides = [4 << k for k in range(len(config["channels"]))]
-    return [max(1, min(2 * base // r, top)) // fraction for r in sides]
+def _network(name, function, arguments, arrays, components=None) -> Record:
+    state = {
+        "version": 4,
+        "name": name,
+        "static_kwargs": dict(arguments),
+        "components": components or {},
+        "build_module_src": "",
+        "build_func_name": function,
+        # Scalars are numpy scalars in these files.
+        "variables": [(n, a if a.ndim else a[()]) for n, a in arrays.items()],
+    }
+    return Record(nvidia.TF1_NETWORK, state)

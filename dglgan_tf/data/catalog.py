@@ -42,18 +42,14 @@ def list_tfds(
     image_key, label_key, class_names = _features(tfds, builder, name)
     reader = records.ExampleReader(records.RecordFiles(paths, ranges), image_key)
     if label_key is None:
-        return unlabelled(_short(name), reader)
+        return unlabelled(builder.name, reader)
     labels = reader.integers(label_key)
-    return encoded.Listing(_short(name), reader, labels, class_names)
+    return encoded.Listing(builder.name, reader, labels, class_names)
 
 
 def unlabelled(name: str, reader: readers.Reader) -> encoded.Listing:
     """Lists images that have no classes."""
     return encoded.Listing(name, reader, np.zeros(len(reader.names), np.int32), [])
-
-
-def _short(name: str) -> str:
-    return Path(name).name if Path(name).is_dir() else name.replace("/", "_")
 
 
 def _builder(tfds, name: str, data_dir: str | None, download: bool):
@@ -63,7 +59,7 @@ def _builder(tfds, name: str, data_dir: str | None, download: bool):
         builder = tfds.builder(name, data_dir=data_dir)
         if download:
             builder.download_and_prepare()
-    except (tfds.core.DatasetNotFoundError, OSError, ValueError) as error:
+    except (tfds.core.DatasetNotFoundError, ImportError, OSError, ValueError) as error:
         reason = str(error).strip().split("\n")[0]
         raise ValueError(f"tfds {name}: cannot be opened ({reason}).") from error
     if not builder.info.splits:

@@ -3,6 +3,7 @@
 The packages h5py and lmdb are imported only when such a source is opened.
 """
 
+import functools
 import hashlib
 import importlib
 import threading
@@ -40,6 +41,7 @@ def open_hdf5(path: Path, max_memory_bytes: int = _IN_MEMORY_BYTES) -> base.Sour
     except OSError as error:
         raise ValueError(f"{path}: not a readable HDF5 file ({error}).") from error
     if "imgs" not in file or file["imgs"].ndim != 4 or file["imgs"].dtype != np.uint8:
+        file.close()
         raise ValueError(f"{path}: no uint8 array `imgs` [N, channels, height, width].")
     labels = file["labels"][:] if "labels" in file else None
     class_names = file.attrs.get("class_names")
@@ -95,6 +97,15 @@ class HDF5Source(base.Source):
         return hashlib.sha256(repr(self._dataset.shape).encode() + ends).digest()
 
 
+@functools.cache
+def _open_lmdb(lmdb, folder: str):
+    """Opens a database once: LMDB refuses a second time in the same process."""
+    try:
+        return lmdb.open(folder, readonly=True, lock=False, readahead=False)
+    except lmdb.Error as error:
+        raise ValueError(f"{folder}: not an LMDB database ({error}).") from error
+
+
 class LmdbReader:
     """Encoded images in one or several LMDB databases; a `readers.Reader`.
 
@@ -110,14 +121,7 @@ class LmdbReader:
         self.names, self.sizes, self._keys = [], [], []
         self._databases = []
         for number, folder in enumerate(folders):
-            try:
-                database = lmdb.open(
-                    str(folder), readonly=True, lock=False, readahead=False
-                )
-            except lmdb.Error as error:
-                raise ValueError(
-                    f"{folder}: not an LMDB database ({error})."
-                ) from error
+            database = _open_lmdb(lmdb, str(folder.resolve()))
             self._databases.append(database)
             prefix = f"{class_name(folder)}/" if len(folders) > 1 else ""
             with database.begin(buffers=True) as transaction:

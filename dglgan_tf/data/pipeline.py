@@ -76,24 +76,32 @@ def make_dataset(
     if count > 1:
         part = slice(index * share, (index + 1) * share)
         dataset = dataset.map(lambda i, flip: (i[part], flip[part]))
-    labels = tf.constant(source.labels)
     shape = (share, source.resolution, source.resolution, channels)
+    load = _loader(source, shape, mirror)
+    parallel = None if source.in_memory else tf.data.AUTOTUNE
+    dataset = dataset.map(load, num_parallel_calls=parallel)
+    if map_fn is not None:
+        dataset = dataset.map(map_fn, num_parallel_calls=parallel)
+    return dataset.prefetch(prefetch).with_options(_options())
+
+
+def _loader(
+    source: base.Source, shape: tuple[int, int, int, int], mirror: bool
+) -> Callable:
+    """Returns f(indices [B] int64, flips [B] bool) -> {'images', 'labels'}."""
+    labels = tf.constant(source.labels)
 
     def load(indices, flips):
         images = source.fetch(indices)
         if mirror:
             flipped = tf.reverse(images, axis=[2])
             images = tf.where(flips[:, None, None, None], flipped, images)
-        if channels != source.num_channels:
-            images = tf.repeat(images, channels, axis=3)
+        if shape[3] != source.num_channels:
+            images = tf.repeat(images, shape[3], axis=3)
         images = tf.ensure_shape(to_float(images), shape)
         return {"images": images, "labels": tf.gather(labels, indices)}
 
-    parallel = None if source.in_memory else tf.data.AUTOTUNE
-    dataset = dataset.map(load, num_parallel_calls=parallel)
-    if map_fn is not None:
-        dataset = dataset.map(map_fn, num_parallel_calls=parallel)
-    return dataset.prefetch(prefetch).with_options(_options())
+    return load
 
 
 def _options() -> tf.data.Options:

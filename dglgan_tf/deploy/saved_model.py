@@ -64,7 +64,9 @@ def write(folder, network, facts: sampler.Facts, info: dict) -> None:
     inputs = {"generate_float": specs(facts), "generate": specs(facts)}
     if sampler.has_styles(network):
         styled = generator_function(
-            network, facts, lambda z, labels, psi: sampler.styles(network, z, labels, psi)
+            network,
+            facts,
+            lambda z, labels, psi: sampler.styles(network, z, labels, psi),
         )
         mapped = _signature(styled, specs(facts), weights)
         functions["map"] = lambda **given: {"ws": mapped(given)}

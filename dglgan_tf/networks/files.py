@@ -7,15 +7,14 @@ as JSON under the key `dglgan_tf`, the class and the constructor arguments of ea
 
 import importlib
 import json
-import os
 import struct
-import tempfile
 from pathlib import Path
 
 import numpy as np
 import safetensors
 import safetensors.numpy
 
+from dglgan_tf import atomic
 from dglgan_tf.networks import base
 
 FORMAT = 1
@@ -37,21 +36,9 @@ def write_tensors(path, tensors: dict[str, np.ndarray], header: dict) -> None:
       OSError: the disk is full or the folder cannot be written; an existing file of
         that name is untouched and no temporary file stays.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     data = {name: np.asarray(array, order="C") for name, array in tensors.items()}
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(safetensors.numpy.save(data, {"dglgan_tf": json.dumps(header)}))
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
-        raise
+    text = safetensors.numpy.save(data, {"dglgan_tf": json.dumps(header)})
+    atomic.write(path, text)
 
 
 def read_header(path) -> dict:

@@ -30,7 +30,7 @@ from dglgan_tf.layers import equalized, updates
 from dglgan_tf.layers import noise as noise_layers
 from dglgan_tf.networks import base, stylegan2_discriminator
 from dglgan_tf.networks import stylegan2_blocks as blocks
-from dglgan_tf.ops import resample
+from dglgan_tf.ops import resample, seeds
 
 StyleGAN2Discriminator = stylegan2_discriminator.StyleGAN2Discriminator
 
@@ -208,7 +208,7 @@ class StyleGAN2Generator(base.Generator):
             self._move_w_avg(w)
             return self._broadcast(w)
         other = tf.random.stateless_normal(
-            tf.shape(z), _fold(seed, 0), dtype=z.dtype, alg="philox"
+            tf.shape(z), seeds.fold(seed, 0), dtype=z.dtype, alg="philox"
         )
         both = self.mapping(
             tf.concat([z, other], axis=0),
@@ -276,11 +276,11 @@ class StyleGAN2Generator(base.Generator):
         images, features = None, {}
         for index, (side, block) in enumerate(self.blocks.items()):
             first = max(2 * index - 1, 0)
-            seeds = (None, None)
+            draws = (None, None)
             if noise == "random":
-                seeds = (_fold(seed, 2 * index + 2), _fold(seed, 2 * index + 3))
+                draws = seeds.fold(seed, 2 * index + 2), seeds.fold(seed, 2 * index + 3)
             own = ws[first : 2 * index + 2]
-            x = block(x, own, noise_mode=noise, seeds=seeds)
+            x = block(x, own, noise_mode=noise, seeds=draws)
             features[int(side)] = x
             if images is not None:
                 images = resample.upsample2(images, self._fir)
@@ -309,7 +309,7 @@ class StyleGAN2Generator(base.Generator):
 
     def _crossover(self, seed):
         """The first layer that takes the second style; num_ws = none does."""
-        coin = tf.random.stateless_uniform((), _fold(seed, 1), alg="philox")
+        coin = tf.random.stateless_uniform((), seeds.fold(seed, 1), alg="philox")
         share = coin / self.style_mixing_prob
         # Below 1 with the mixing probability, and then uniform: one draw is enough.
         layer = 1 + tf.cast(share * (self.num_ws - 1), tf.int32)
@@ -320,7 +320,3 @@ class StyleGAN2Generator(base.Generator):
         mean = tf.cast(tf.reduce_mean(w, axis=0), old.dtype)
         value = mean + self.w_avg_decay * (old - mean)
         updates.record(self.w_avg, value, average=True)
-
-
-def _fold(seed, number: int):
-    return tf.random.experimental.stateless_fold_in(seed, number, alg="philox")

@@ -45,20 +45,53 @@ def restore(train_state: state.TrainState, path) -> dict:
       ValueError: a network, an optimizer or a slot of the file does not fit.
     """
     header = files.read_header(path)
+    if "counters" not in header:
+        raise ValueError(
+            f"{path} holds networks, not the state of a training: use it as "
+            "train.initialize_from or among train.teachers"
+        )
     for role, network in train_state.networks.by_role().items():
-        files.assign_tensors(network, files.read_tensors(path, f"{role}/"), path)
+        tensors = files.read_tensors(path, f"{role}/")
+        try:
+            files.assign_tensors(network, tensors, path)
+        except ValueError as error:
+            changed = _changed_configuration(header["networks"], role, network)
+            raise ValueError(
+                f"{error}: {changed}set it back, or start a new run directory"
+            ) from error
     stored = files.read_tensors(path)
-    for name, variable in _other_variables(train_state).items():
+    others = _other_variables(train_state)
+    roles = tuple(f"{role}/" for role in train_state.networks.by_role())
+    unused = sorted(n for n in stored if not n.startswith(roles) and n not in others)
+    if unused:
+        raise ValueError(
+            f"{path} holds {unused[0]}, which this configuration has no use for: the "
+            "run's optimizer, teachers or regularizers were changed; start a new run "
+            "directory, or set them back"
+        )
+    for name, variable in others.items():
         if name not in stored or stored[name].shape != tuple(variable.shape):
             raise ValueError(
                 f"{path} has no {name} of shape {tuple(variable.shape)}: the run's "
                 "optimizer, teachers or regularizers were changed; start a new run "
                 "directory, or set them back"
             )
-    for name, variable in _other_variables(train_state).items():
+    for name, variable in others.items():
         variable.assign(stored[name].astype(variable.dtype.as_numpy_dtype))
     train_state.counters = state.Counters(**header["counters"])
     return header["info"]
+
+
+def _changed_configuration(stored, role, network):
+    """Names what was configured otherwise when the file was written."""
+    now = files.describe({role: network})[role]["config"]
+    before = stored.get(role, {}).get("config", {})
+    changed = [
+        f"{type(network).__name__}.{name} was {before[name]!r} and is {now[name]!r}; "
+        for name in sorted(now.keys() & before.keys())
+        if now[name] != before[name]
+    ]
+    return "".join(changed[:3])
 
 
 def _other_variables(train_state):

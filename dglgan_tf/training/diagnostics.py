@@ -34,7 +34,7 @@ def compile_diagnostics(train, reals: dict) -> Callable[[], dict]:
     if networks.generator.num_classes:
         labels = tf.convert_to_tensor(reals["labels"])
 
-    @tf.function
+    @tf.function(autograph=False)
     def compute(seed):
         batch = draws.fakes(latents, seed, size, 0, size)
         fake_labels = batch.get("fake_labels")

@@ -163,6 +163,14 @@ class Objective:
         self.path_length_batch_shrink = path_length_batch_shrink
         self.orthogonal_weight = orthogonal_weight
 
+    def facts(self) -> dict:
+        """Returns the objective as plain values, by which a resume is compared."""
+        return {
+            name: getattr(value, "__name__", value)
+            for name, value in vars(self).items()
+            if value is None or callable(value) or isinstance(value, (bool, int, float))
+        }
+
     def weight_at(self, images: int) -> float:
         """Returns the guidance weight after `images` images (host)."""
         if self.guidance_schedule is None:
@@ -229,6 +237,11 @@ class Objective:
         """L_D = E[d_loss(D(x), D(G(z)))]; the generator gets no gradient."""
         labels = batch.get("fake_labels")
         fake = networks.generator(batch["z"], labels, training=True, seed=batch["seed"])
+        return self._real_fake_loss(networks.discriminator, fake, batch)
+
+    def fitting_loss(self, networks, batch) -> tuple[tf.Tensor, dict]:
+        """The discriminator's loss against a generator that stays as it is."""
+        fake = _still_fakes(networks.generator, batch)
         return self._real_fake_loss(networks.discriminator, fake, batch)
 
     def _real_fake_loss(self, discriminator, fake, batch):

@@ -1,5 +1,6 @@
 """Two thousand damaged files: a clean error or a correct read, never anything else."""
 
+import encodings.cp437  # noqa: F401  (names in zip files)
 import random
 import sys
 

@@ -1,0 +1,44 @@
+"""Files that are whole or not there: written under another name, then renamed."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+
+@contextlib.contextmanager
+def writing(path) -> Iterator[IO[bytes]]:
+    """Opens a binary file that takes its name when the block ends without an error.
+
+    Args:
+      path: what to write; its folder is made, an existing file stays as it is until the
+        new one is complete and on the disk.
+
+    Yields:
+      the open file.
+
+    Raises:
+      OSError: disk full, folder not writable; nothing half-written stays.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # mkstemp lets nobody else read
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+def write(path, data: bytes | str) -> None:
+    """Writes a whole file, see `writing`; text as UTF-8."""
+    with writing(path) as file:
+        file.write(data.encode("utf-8") if isinstance(data, str) else data)
