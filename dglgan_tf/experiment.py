@@ -264,25 +264,16 @@ def _estimates(parts, train, schedule):
 
 
 def _train(parts, schedule, directory, options, seed):
-    train, networks = parts.trainer, parts.networks
+    train = parts.trainer
     latest = directory.latest_snapshot()
     if latest is not None:
         saved = checkpoint.restore(train.state, latest)
         _check_objective(saved.get("objective", {}), options["objective"], latest)
         logging.info("continuing %s from %s", directory.path, latest.name)
     counters = train.state.counters
-    dataset = pipeline.make_dataset(
-        parts.source,
-        batch_size=train.reals_per_step,
-        resolution=networks.generator.resolution,
-        num_channels=networks.generator.num_channels,
-        num_classes=networks.generator.num_classes,
-        seed=seed,
-        start_image=counters.reals,
-    )
+    _dataset(parts, seed)  # what does not fit is said before anything is written
     directory.prepare(options)
     _remember_configuration(directory)
-    iterator = iter(parts.strategy.experimental_distribute_dataset(dataset))
     shown = progress.Progress(
         directory.path, schedule.total_images, counters.images, counters.seconds
     )
@@ -293,11 +284,20 @@ def _train(parts, schedule, directory, options, seed):
             pictures.reals()
             pictures.fakes(0, "fakes_init.png")
         diagnose = diagnostics.compile_diagnostics(train, pictures.real_batch(32))
-        means = loop.run(
-            train, iterator, schedule, directory, shown, pictures.fakes, diagnose,
-            options,
-        )  # fmt: skip
-        directory.mark_done(f"{counters.images} images")
+        work = loop.Work(
+            train=train,
+            make_iterator=lambda: iter(
+                parts.strategy.experimental_distribute_dataset(_dataset(parts, seed))
+            ),
+            schedule=schedule,
+            directory=directory,
+            progress=shown,
+            draw_grid=pictures.fakes,
+            diagnose=diagnose,
+            info=options,
+        )
+        means = loop.run(work)
+        directory.mark_done(f"{train.state.counters.images} images")
         shown.say(
             f"done: {directory.path}; next: python -m dglgan_tf.sample "
             f"--network={directory.path} --seeds=0-63 --grid, or "
@@ -319,6 +319,20 @@ def _announce(shown, parts, schedule, options):
     with shown.summary.as_default():
         text = "    " + gin.config_str().replace("\n", "\n    ")
         tf.summary.text("gin", text, step=0)
+
+
+def _dataset(parts, seed):
+    """Returns the reals from where the training stands."""
+    generator = parts.networks.generator
+    return pipeline.make_dataset(
+        parts.source,
+        batch_size=parts.trainer.reals_per_step,
+        resolution=generator.resolution,
+        num_channels=generator.num_channels,
+        num_classes=generator.num_classes,
+        seed=seed,
+        start_image=parts.trainer.state.counters.reals,
+    )
 
 
 def _check_objective(before, now, path):

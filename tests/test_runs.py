@@ -1,6 +1,5 @@
 """Run directories: what may be started where, and what is kept."""
 
-import errno
 import json
 
 import pytest
@@ -59,20 +58,6 @@ def test_done_is_a_file(tmp_path):
     assert not directory.is_done
     directory.mark_done("5 images")
     assert directory.is_done and (tmp_path / "DONE").read_text() == "5 images\n"
-
-
-def test_a_failed_write_leaves_the_old_text_and_no_temporary(tmp_path, monkeypatch):
-    path = tmp_path / "a.txt"
-    runs.write_text(path, "old")
-
-    def full(source, target):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(runs.os, "replace", full)
-    with pytest.raises(OSError, match="No space left"):
-        runs.write_text(path, "new")
-    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
-    assert path.read_text() == "old"
 
 
 def test_weights_are_found_by_file_run_and_stage(tmp_path, monkeypatch):

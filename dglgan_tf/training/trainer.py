@@ -115,6 +115,10 @@ class Trainer:
                 strategy.num_replicas_in_sync,
                 item.microbatches,
             )
+        self._rates = {
+            name: float(optimizer.learning_rate)
+            for name, optimizer in self.state.optimizers.items()
+        }
         self._steps: dict[str, Callable] = {}
         self._averages = None
         self._reals = None
@@ -144,7 +148,7 @@ class Trainer:
         weight = self.objective.weight_at(counters.images)
         scalars = {"guidance_weight": tf.constant(weight, tf.float32)}
         due = [item for item in self.phases if counters.step % item.interval == 0]
-        last_of_generator = [item for item in due if item.optimizer is generator][-1]
+        of_generator = [item for item in due if item.optimizer is generator]
         for item in due:
             for repeat in range(item.repeats):
                 if item.reals == "next":
@@ -153,11 +157,30 @@ class Trainer:
                 reals = self._reals if item.reals else {}
                 step = self._step_of(item)
                 metrics.update(step(reals, tf.constant(seed), scalars))
-            if item is last_of_generator:
+            if of_generator and item is of_generator[-1]:
                 self._update_ema()
         counters.step += 1
         counters.images += self.batch_size
         return metrics
+
+    def scale_learning_rates(self, factor: float) -> None:
+        """Sets every learning rate to `factor` times the configured one."""
+        for name, optimizer in self.state.optimizers.items():
+            optimizer.learning_rate = factor * self._rates[name]
+
+    def tensor_name(self, phase_name: str, index: int) -> str:
+        """Names what the metric '<phase>/skipped' = 1 + index means."""
+        (found,) = (item for item in self.phases if item.name == phase_name)
+        if index >= len(found.variables):
+            return "loss"
+        networks = self.state.networks
+        members = networks.by_role()
+        members |= {f"teacher{i}": t for i, t in enumerate(networks.teachers)}
+        for role, network in members.items():
+            for name, variable in base.named_variables(network, role).items():
+                if variable is found.variables[index]:
+                    return f"the gradient of {name}"
+        return f"variable {index}"
 
     def trace_counts(self) -> dict[str, int]:
         """Returns how often each phase was traced; 1 unless something is amiss."""

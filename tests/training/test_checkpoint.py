@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tiny_training as tiny
 
+from dglgan_tf import atomic
 from dglgan_tf.networks import files
 from dglgan_tf.training import checkpoint, ema, optimizers
 
@@ -109,7 +110,7 @@ def test_a_full_disk_leaves_the_old_file(logical_devices, saved, tmp_path, monke
     def full(handle):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(files.os, "fsync", full)
+    monkeypatch.setattr(atomic.os, "fsync", full)
     train.state.counters.step = 7
     with pytest.raises(OSError, match="No space left"):
         checkpoint.save(train.state, path)
