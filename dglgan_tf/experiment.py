@@ -18,7 +18,7 @@ from dglgan_tf import atomic, images, latents, loop, progress, runs
 from dglgan_tf.compat import keras, tf
 from dglgan_tf.cost import macs, memory, tables
 from dglgan_tf.data import pipeline
-from dglgan_tf.networks import base, files
+from dglgan_tf.networks import base, files, weightless
 from dglgan_tf.training import checkpoint, diagnostics, state, trainer
 
 ROLES = files.ROLES
@@ -219,10 +219,9 @@ def copy_weights(source: base.Network, target: base.Network) -> None:
 def describe(generator, discriminator, teacher_networks, schedule) -> str:
     """Returns what a dry run prints: configuration, layers, totals, estimates.
 
-    Networks are built inside a graph, so that nothing is initialised and a network of
-    any size costs a moment.
+    Networks are built without weights, so that one of any size costs a moment.
     """
-    with tf.Graph().as_default():
+    with weightless.weightless():
         networks = state.Networks(generator(), discriminator(), generator())
         students = [networks.generator, networks.discriminator]
         teachers = [make() for make in teacher_networks]
