@@ -4,13 +4,22 @@
 metrics are tensors that the loop reads when it logs.
 """
 
+import functools
 from collections.abc import Callable
 
 import gin
 
 from dglgan_tf.compat import tf
 from dglgan_tf.networks import base
-from dglgan_tf.training import assembly, draws, ema, objective, phase, state
+from dglgan_tf.training import (
+    assembly,
+    draws,
+    ema,
+    objective,
+    optimizers,
+    phase,
+    state,
+)
 
 
 def resolve_jit(jit: str | bool, strategy) -> bool:
@@ -111,10 +120,7 @@ class Trainer:
                 strategy.num_replicas_in_sync,
                 item.microbatches,
             )
-        self._rates = {
-            name: float(optimizer.learning_rate)
-            for name, optimizer in self.state.optimizers.items()
-        }
+        self._rates: dict[str, float] = {}
         self._steps: dict[str, Callable] = {}
         self._averages = None
         self._reals = None
@@ -160,9 +166,10 @@ class Trainer:
         return metrics
 
     def scale_learning_rates(self, factor: float) -> None:
-        """Sets every learning rate to `factor` times the configured one."""
+        """Sets every learning rate to `factor` times the configured one; host."""
         for name, optimizer in self.state.optimizers.items():
-            optimizer.learning_rate = factor * self._rates[name]
+            rate = self._rates.setdefault(name, optimizers.learning_rate(optimizer))
+            optimizer.learning_rate = factor * rate
 
     def tensor_name(self, phase_name: str, index: int) -> str:
         """Names what the metric '<phase>/skipped' = 1 + index means."""
@@ -208,7 +215,6 @@ class Trainer:
         averages = list(base.named_variables(networks.generator_ema).values())
         trainable = [value.trainable for value in values]
 
-        @tf.function(autograph=False)
         def update(decay):
             results = ema.update_all(
                 averages, values, trainable, decay, self._ema_statistics
@@ -216,4 +222,5 @@ class Trainer:
             for average, result in zip(averages, results, strict=True):
                 average.assign(result)
 
-        return update
+        # A partial for the reason given in `phase.compile_phase`.
+        return tf.function(functools.partial(update), autograph=False)
