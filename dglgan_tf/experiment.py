@@ -21,6 +21,7 @@ from dglgan_tf.data import pipeline
 from dglgan_tf.networks import base, files
 from dglgan_tf.training import checkpoint, diagnostics, state, trainer
 
+ROLES = files.ROLES
 GRID = 64  # fixed latents shown in the sample grids
 
 
@@ -63,6 +64,7 @@ def run(
     teachers: Sequence[str] = (),
     teacher_networks: Sequence[Callable] = (),
     initialize_from: str | None = None,
+    initialize_roles: Sequence[str] = ROLES,
     seed: int = 0,
     devices: Sequence[str] | None = None,
     deterministic: bool = False,
@@ -77,8 +79,9 @@ def run(
       generator, discriminator: make the student's networks.
       teachers: weights whose discriminators guide the generator (`runs.find_weights`).
       teacher_networks: make the teacher's networks, for a dry run without its weights.
-      initialize_from: weights that the student starts from (G, D and EMA; optimizers
-        start fresh); None = random.
+      initialize_from: weights that the student starts from, optimizers start fresh;
+        None = random.
+      initialize_roles: which of its networks do.
       seed: of weights, data order and all draws.
       devices: replicas; None = every GPU, else the CPU.
       deterministic: only operations that give the same bits each time; slower.
@@ -105,7 +108,9 @@ def run(
         return {}
     if deterministic:
         tf.config.experimental.enable_op_determinism()
-    parts = build(data, generator, discriminator, found, start, seed, devices)
+    parts = build(
+        data, generator, discriminator, found, start, initialize_roles, seed, devices
+    )
     options = {
         "version": dglgan_tf.__version__,
         "seed": seed,
@@ -123,7 +128,14 @@ def run(
 
 
 def build(
-    source, generator, discriminator, teachers, initialize_from, seed, devices
+    source,
+    generator,
+    discriminator,
+    teachers,
+    initialize_from=None,
+    initialize_roles=ROLES,
+    seed=0,
+    devices=None,
 ) -> Parts:
     """Builds networks and trainer; arguments as `run`, source made, paths resolved."""
     strategy = make_strategy(devices)
@@ -132,7 +144,7 @@ def build(
         networks = state.Networks(generator(), discriminator(), generator())
         networks.teachers = [load_teacher(path, networks) for path in teachers]
         if initialize_from is not None:
-            initialize(networks, initialize_from)
+            initialize(networks, initialize_from, initialize_roles)
         else:
             copy_weights(networks.generator, networks.generator_ema)
         train = trainer.Trainer(networks, strategy, seed)
@@ -169,20 +181,28 @@ def _check_pair(generator, discriminator, name):
             )
 
 
-def initialize(networks: state.Networks, path: Path) -> None:
-    """Sets the student pair and its EMA from a file; shapes must be the same."""
+def initialize(networks: state.Networks, path: Path, roles=ROLES) -> None:
+    """Sets the student's networks from a file; shapes must be the same.
+
+    Args:
+      networks: to set.
+      path: weights; a file with one generator gives it to both generator roles.
+      roles: which networks start from the file, the others stay random.
+
+    Raises:
+      ValueError: the file lacks one of the roles or does not fit.
+    """
     held = files.read_header(path).get("networks", {})
-    roles = networks.by_role()
-    sources = {role: role for role in roles}
-    if "generator_ema" not in held:
-        sources["generator_ema"] = "generator"
-    for role, network in roles.items():
-        if sources[role] not in held:
+    other = {"generator": "generator_ema", "generator_ema": "generator"}
+    for role in roles:
+        source = role if role in held else other.get(role, role)
+        if source not in held:
             raise ValueError(
-                f"initialize_from={path} holds {sorted(held)} and no {sources[role]}"
+                f"initialize_from={path} holds {sorted(held)} and no {role}: name "
+                "weights that have it, or leave it out of train.initialize_roles"
             )
-        tensors = files.read_tensors(path, f"{sources[role]}/")
-        files.assign_tensors(network, tensors, path)
+        tensors = files.read_tensors(path, f"{source}/")
+        files.assign_tensors(networks.by_role()[role], tensors, path)
 
 
 def copy_weights(source: base.Network, target: base.Network) -> None:

@@ -54,7 +54,7 @@ def run(
 
 def _finish(root, last, wanted):
     picture = comparison.run(root, wanted)
-    network = root / "saved_model" if wanted.export else root / last
+    network = root / "export/saved_model" if wanted.export else root / last
     logging.info(
         "look at %s; next:\n"
         "  python -m dglgan_tf.sample --network=%s --seeds=0-63 --grid --outdir=out\n"

@@ -89,7 +89,8 @@ def test_importing_the_package_imports_no_tensorflow():
 @pytest.mark.parametrize("name", ENTRIES)
 def test_help_imports_no_tensorflow(name):
     code = (
-        f"import sys; sys.argv = ['x', '--helpfull']; import dglgan_tf.{name} as entry\n"
+        "import sys; sys.argv = ['x', '--helpfull']\n"
+        f"import dglgan_tf.{name} as entry\n"
         "try:\n  entry.entry()\nexcept SystemExit: pass\n"
         "print('tensorflow' in sys.modules, 'numpy' in sys.modules)"
     )

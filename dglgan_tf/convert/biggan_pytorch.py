@@ -9,14 +9,15 @@ import re
 
 import numpy as np
 
+from dglgan_tf.convert import biggan_names, result
 from dglgan_tf.convert import mapping as m
-from dglgan_tf.convert import result
 from dglgan_tf.convert.errors import CheckpointError, Record, shown
 
 FORMAT = "BigGAN-PyTorch"
 IGNORED = (r".*\.(u|sv)[1-9]\d*", r".*\.num_batches_tracked")
+generator_entries = biggan_names.generator_entries
+discriminator_entries = biggan_names.discriminator_entries
 _FILES = {"generator": "G.pth", "generator_ema": "G_ema.pth", "discriminator": "D.pth"}
-_SYNC = "cross_replica"
 
 
 def detect(tree) -> bool:
@@ -44,13 +45,19 @@ def load(tree, config=None) -> result.Loaded:
             continue
         name, arrays = roles[role]
         if role == "discriminator":
-            inferred = infer_discriminator(arrays, hints) | given_d
-            entries, cls = discriminator_entries(inferred), biggan.BigGANDiscriminator
+            inferred = biggan_names.infer_discriminator(arrays, hints) | given_d
+            entries, cls = (
+                biggan_names.discriminator_entries(inferred),
+                biggan.BigGANDiscriminator,
+            )
         else:
-            style = norm_style(arrays)
-            inferred = infer_generator(arrays, hints) | given
+            style = biggan_names.norm_style(arrays)
+            inferred = biggan_names.infer_generator(arrays, hints) | given
             arrays = _standing(arrays, style, notes)
-            entries, cls = generator_entries(inferred, style), biggan.BigGANGenerator
+            entries, cls = (
+                biggan_names.generator_entries(inferred, style),
+                biggan.BigGANGenerator,
+            )
         networks[role] = result.build(cls, inferred, entries, arrays, IGNORED, name)
         settings[role] = networks[role].get_config()
     generator = networks.get("generator_ema", networks.get("generator"))
@@ -98,246 +105,13 @@ def export(networks) -> dict:
             for path in paths
         }
         if role == "discriminator":
-            entries = discriminator_entries(config, sigmas)
+            entries = biggan_names.discriminator_entries(config, sigmas)
         else:
             style = "plain" if config["bn_unbiased"] else "mybn"
-            entries = generator_entries(config, style, sigmas)
+            entries = biggan_names.generator_entries(config, style, sigmas)
         arrays = m.invert(entries, m.arrays_of(network))
         tree[_FILES[role]] = {n: np.asarray(a, np.float32) for n, a in arrays.items()}
     return tree
-
-
-# Mapping
-
-
-def generator_entries(config: dict, style: str, sigmas=None) -> list:
-    """Returns the mapping of a generator.
-
-    Args:
-      config: constructor arguments.
-      style: how running moments are called: 'plain', 'mybn' or 'cross_replica'.
-      sigmas: singular values to write into the log entries `sv0`, by target.
-    """
-    from dglgan_tf.networks import biggan_layout
-
-    sigmas = sigmas or {}
-    widths = biggan_layout.GENERATOR_WIDTHS[config["resolution"]]
-    widths = config.get("channels") or [w * config["ch"] for w in widths]
-    entries = []
-    if config["shared_embedding"]:
-        entries.append(m.Entry("shared.weight", "embedding/kernel"))
-    rows = m.last_axis_from_chw(widths[0])
-    entries += _spectral("linear", "linear", m.chain(m.TRANSPOSE, rows), sigmas, rows)
-    for i in range(len(widths) - 1):
-        source, target = f"blocks.{i}.0", f"blocks/{i}"
-        for theirs, ours in _CONVOLUTIONS:
-            entries += _spectral(
-                f"{source}.{theirs}", f"{target}/{ours}", m.OIHW, sigmas
-            )
-        for k in (1, 2):
-            entries += _norm(
-                f"{source}.bn{k}",
-                f"{target}/norm{k}",
-                style,
-                sigmas,
-                not config["shared_embedding"],
-            )
-        if 8 << i in config["attention"]:
-            entries += attention_entries(f"blocks.{i}.1", f"{target}/attention", sigmas)
-    entries += [
-        m.Entry("output_layer.0.gain", "output_norm/gain"),
-        m.Entry("output_layer.0.bias", "output_norm/bias"),
-        *_moments("output_layer.0", "output_norm/moments", style),
-    ]
-    return entries + _spectral("output_layer.2", "output_conv", m.OIHW, sigmas)
-
-
-def discriminator_entries(config: dict, sigmas=None) -> list:
-    """Returns the mapping of a discriminator; see `generator_entries`."""
-    from dglgan_tf.networks import biggan_layout
-
-    sigmas = sigmas or {}
-    layout = biggan_layout.discriminator_blocks(**_layout_arguments(config))
-    entries = []
-    for i, block in enumerate(layout):
-        source, target = f"blocks.{i}.0", f"blocks/{i}"
-        names = _CONVOLUTIONS if block.shortcut else _CONVOLUTIONS[:2]
-        for theirs, ours in names:
-            entries += _spectral(
-                f"{source}.{theirs}", f"{target}/{ours}", m.OIHW, sigmas
-            )
-        if block.attention:
-            entries += attention_entries(f"blocks.{i}.1", f"{target}/attention", sigmas)
-    entries += _spectral("linear", "linear", m.TRANSPOSE, sigmas)
-    if config["num_classes"]:
-        entries += _spectral("embed", "embedding", m.IDENTITY, sigmas, bias=False)
-    return entries
-
-
-_CONVOLUTIONS = (("conv1", "conv1"), ("conv2", "conv2"), ("conv_sc", "shortcut"))
-
-
-def _spectral(source, target, kernel, sigmas, rows=m.IDENTITY, bias=True) -> list:
-    entries = [m.Entry(f"{source}.weight", f"{target}/kernel", kernel)]
-    if bias:
-        entries.append(m.Entry(f"{source}.bias", f"{target}/bias", rows))
-    sigma = sigmas.get(target, np.zeros([1], np.float32))
-    return entries + [
-        m.Entry(f"{source}.u0", f"{target}/u", m.chain(m.FIRST, rows)),
-        m.Fixed(f"{source}.sv0", sigma, checked=False, optional=True),
-    ]
-
-
-def _norm(source, target, style, sigmas, per_class) -> list:
-    maps = []
-    for part in ("gain", "bias"):
-        if per_class:
-            entry = m.Entry(f"{source}.{part}.weight", f"{target}/{part}/kernel")
-            maps.append(entry)
-        else:
-            maps += _spectral(
-                f"{source}.{part}", f"{target}/{part}", m.TRANSPOSE, sigmas, bias=False
-            )
-    moments = _moments(source, f"{target}/moments", style)
-    return moments + maps if style == "plain" else maps + moments
-
-
-def _moments(source, target, style) -> list:
-    names = {
-        "plain": ("stored_mean", "stored_var"),
-        "mybn": ("bn.stored_mean", "bn.stored_var"),
-        _SYNC: ("bn.running_mean", "bn.running_var"),
-    }[style]
-    entries = [
-        m.Entry(f"{source}.{names[0]}", f"{target}/mean"),
-        m.Entry(f"{source}.{names[1]}", f"{target}/variance"),
-    ]
-    if style == "mybn":
-        counter = f"{source}.bn.accumulation_counter"
-        zero = np.zeros([1], np.float32)
-        entries.append(m.Fixed(counter, zero, checked=False, optional=True))
-    return entries
-
-
-def attention_entries(source: str, target: str, sigmas=None) -> list:
-    """Returns the mapping of one self-attention."""
-    entries = [m.Entry(f"{source}.gamma", f"{target}/gamma")]
-    for name in ("theta", "phi", "g", "o"):
-        entries += _spectral(
-            f"{source}.{name}", f"{target}/{name}", m.OIHW, sigmas or {}, bias=False
-        )
-    return entries
-
-
-# Inference of the configuration
-
-
-def infer_generator(arrays: dict, hints: dict) -> dict:
-    """Returns constructor arguments of a generator's state dict."""
-    from dglgan_tf.networks import biggan_layout
-
-    count = _block_count(arrays)
-    sizes = {len(w) - 1: size for size, w in biggan_layout.GENERATOR_WIDTHS.items()}
-    if count not in sizes:
-        raise CheckpointError(
-            f"a generator of {count} blocks: BigGAN has {sorted(sizes)}"
-        )
-    widths = [_shape(arrays, f"blocks.{i}.0.conv1.weight", 4)[1] for i in range(count)]
-    image, last = _shape(arrays, "output_layer.2.weight", 4)[:2]
-    widths.append(last)
-    hidden = [_shape(arrays, f"blocks.{i}.0.conv1.weight", 4)[0] for i in range(count)]
-    table = biggan_layout.GENERATOR_WIDTHS[sizes[count]]
-    config = _width_arguments(widths, table)
-    if hidden != widths[1:]:
-        config["hidden_channels"] = hidden
-    config |= {
-        "resolution": sizes[count],
-        "num_channels": image,
-        "attention": [8 << i for i in range(count) if _has_attention(arrays, i)],
-        "bn_eps": _hint(hints, "BN_eps", 1e-5),
-        "sn_eps": _hint(hints, "SN_eps", 1e-6),
-        "bn_unbiased": norm_style(arrays) != "mybn",
-        "init": _init(hints.get("G_init")),
-    }
-    return config | _conditioning(arrays, count)
-
-
-def _conditioning(arrays, count) -> dict:
-    piece = _shape(arrays, "linear.weight", 2)[1]
-    gain = _shape(arrays, "blocks.0.0.bn1.gain.weight", 2)
-    if "shared.weight" not in arrays:
-        return {
-            "num_classes": gain[0],
-            "shared_embedding": False,
-            "hierarchical": False,
-            "z_dim": piece,
-        }
-    num_classes, shared = _shape(arrays, "shared.weight", 2)
-    hierarchical = gain[1] != shared
-    if hierarchical and gain[1] != shared + piece:
-        raise CheckpointError(
-            f"conditions of length {gain[1]} are neither the embedding ({shared}) nor "
-            f"embedding and a piece of the latent ({piece})"
-        )
-    return {
-        "num_classes": num_classes,
-        "shared_embedding": True,
-        "shared_dim": shared,
-        "hierarchical": hierarchical,
-        "z_dim": piece * (count + 1) if hierarchical else piece,
-    }
-
-
-def infer_discriminator(arrays: dict, hints: dict) -> dict:
-    """Returns constructor arguments of a discriminator's state dict."""
-    from dglgan_tf.networks import biggan_layout
-
-    count = _block_count(arrays)
-    sizes = {len(w): size for size, w in biggan_layout.DISCRIMINATOR_WIDTHS.items()}
-    if count not in sizes:
-        raise CheckpointError(
-            f"a discriminator of {count} blocks: BigGAN has {sorted(sizes)}"
-        )
-    first = [_shape(arrays, f"blocks.{i}.0.conv1.weight", 4) for i in range(count)]
-    widths = [_shape(arrays, f"blocks.{i}.0.conv2.weight", 4)[0] for i in range(count)]
-    inputs, hidden = [s[1] for s in first], [s[0] for s in first]
-    config = _width_arguments(widths, biggan_layout.DISCRIMINATOR_WIDTHS[sizes[count]])
-    config["wide"] = hidden == widths
-    if hidden not in (widths, inputs):
-        config["hidden_channels"] = hidden
-    config |= {
-        "resolution": sizes[count],
-        "num_channels": inputs[0],
-        "num_classes": arrays["embed.weight"].shape[0]
-        if "embed.weight" in arrays
-        else 0,
-        "sn_eps": _hint(hints, "SN_eps", 1e-6),
-        "init": _init(hints.get("D_init")),
-    }
-    attended = [i for i in range(count) if _has_attention(arrays, i)]
-    output_sizes = biggan_layout.discriminator_sizes(sizes[count])
-    named = [output_sizes[i] for i in attended]
-    if [output_sizes.index(size) for size in named] == attended:
-        return config | {"attention": named}
-    return config | {"attention_blocks": attended}
-
-
-def _width_arguments(widths, table) -> dict:
-    ch = max(1, widths[-1] // table[-1])
-    if widths == [multiple * ch for multiple in table]:
-        return {"ch": ch}
-    return {"ch": ch, "channels": widths}
-
-
-def norm_style(arrays: dict) -> str:
-    """Returns which of the three batch norms wrote a generator's state dict."""
-    if "output_layer.0.stored_mean" in arrays:
-        return "plain"
-    if "output_layer.0.bn.stored_mean" in arrays:
-        return "mybn"
-    if "output_layer.0.bn.running_mean" in arrays:
-        return _SYNC
-    raise CheckpointError("the generator has no running statistics of a batch norm")
 
 
 def _standing(arrays, style, notes) -> dict:
@@ -421,47 +195,6 @@ def _hints(tree) -> dict:
     return {}
 
 
-def _hint(hints, name, default) -> float:
-    value = hints.get(name, default)
-    usable = isinstance(value, (int, float)) and 0 < value < 1
-    return float(value) if usable else default
-
-
-def _init(value) -> str:
-    return (
-        {"ortho": "orthogonal", "N02": "N02"}.get(value, "xavier") if value else "N02"
-    )
-
-
-def _block_count(arrays) -> int:
-    found = [re.match(r"blocks\.(\d{1,3})\.0\.conv1\.weight$", str(n)) for n in arrays]
-    return 1 + max(int(f.group(1)) for f in found if f)
-
-
-def _has_attention(arrays, i) -> bool:
-    return f"blocks.{i}.1.theta.weight" in arrays
-
-
-def _shape(arrays, name, rank):
-    if name not in arrays or arrays[name].ndim != rank:
-        raise CheckpointError(f"no array {name} of rank {rank}")
-    return arrays[name].shape
-
-
-def _layout_arguments(config) -> dict:
-    names = (
-        "resolution",
-        "num_channels",
-        "ch",
-        "wide",
-        "attention",
-        "attention_blocks",
-        "channels",
-        "hidden_channels",
-    )
-    return {name: config[name] for name in names if name in config}
-
-
 def _check_exportable(network, config):
     """Refuses what BigGAN-PyTorch's constructors cannot build."""
     from dglgan_tf.networks import biggan, biggan_layout
@@ -472,7 +205,9 @@ def _check_exportable(network, config):
     elif not config["num_classes"]:
         problem = "networks without classes"
     elif isinstance(network, biggan.BigGANDiscriminator):
-        layout = biggan_layout.discriminator_blocks(**_layout_arguments(config))
+        layout = biggan_layout.discriminator_blocks(
+            **biggan_names.layout_arguments(config)
+        )
         wide = biggan_layout.discriminator_blocks(config["resolution"], 3, config["ch"])
         thin = biggan_layout.discriminator_blocks(
             config["resolution"], 3, config["ch"], wide=False

@@ -15,10 +15,14 @@ class SelfAttention(keras.layers.Layer):
       channels: channels of the image, at least 8.
       init: see `initializers.make`.
       eps: lower bound of lengths in the power step.
+      stored: whether inference takes both singular vectors as stored.
     """
 
-    def __init__(self, channels: int, init="orthogonal", eps: float = 1e-6, **kwargs):
+    def __init__(
+        self, channels: int, init="orthogonal", eps=1e-6, stored=False, **kwargs
+    ):
         super().__init__(**kwargs)
+        spectral = {"init": init, "eps": eps, "stored": stored}
         if channels < 8:
             raise ValueError(
                 f"self-attention on channels={channels}: it needs at least 8, because "
@@ -27,7 +31,7 @@ class SelfAttention(keras.layers.Layer):
 
         def conv(inputs, outputs):
             return spectral_norm.SpectralConv2D(
-                inputs, outputs, 1, use_bias=False, init=init, eps=eps
+                inputs, outputs, 1, use_bias=False, **spectral
             )
 
         self.theta = conv(channels, channels // 8)

@@ -160,9 +160,10 @@ class SpectralEmbedding(SpectralLayer):
         features: int,
         init: str = "orthogonal",
         eps: float = 1e-6,
+        stored: bool = False,
         **kwargs,
     ):
-        super().__init__([num_classes, features], init, eps, **kwargs)
+        super().__init__([num_classes, features], init, eps, stored, **kwargs)
 
     def call(self, onehot, training=False):
         """Maps class weights [N, num_classes] float32 to [N, features]."""

@@ -217,7 +217,8 @@ class Evaluator:
         if made.dimension != wanted:
             raise ValueError(
                 f"the statistics {self.reals.protocol} have dimension "
-                f"{made.dimension}, but {name} gives {wanted}: they were made with another network"
+                f"{made.dimension}, but {name} gives {wanted}: they were made with "
+                "another network"
             )
         for metric in self._on_features:
             if metric.num_real is not None and metric.kind != "is":

@@ -221,7 +221,7 @@ BUILDERS: dict[str, Callable[..., Extractor]] = {
 
 
 def build(name: str, **arguments) -> Extractor:
-    """Returns the extractor of a name in `BUILDERS`.
+    """Returns the extractor of a name in `BUILDERS`; equal ones are built once.
 
     Raises:
       ValueError: unknown name or missing weights.
@@ -230,4 +230,9 @@ def build(name: str, **arguments) -> Extractor:
         raise ValueError(
             f"extractor={name!r} is not known: use one of {', '.join(BUILDERS)}"
         )
+    return _built(name, **arguments)
+
+
+@functools.lru_cache(maxsize=4)
+def _built(name, **arguments):
     return BUILDERS[name](**arguments)

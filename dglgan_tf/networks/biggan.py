@@ -32,7 +32,7 @@ class GeneratorBlock(keras.layers.Layer):
       widths: channels of input, between the two convolutions, and of the output.
       make_norm: channels -> conditional normalisation layer.
       with_attention: whether self-attention follows.
-      spectral: arguments `init` and `eps` of the spectrally normalised layers.
+      spectral: arguments of the spectrally normalised layers.
     """
 
     def __init__(self, widths, make_norm, with_attention, spectral, **kwargs):
@@ -65,7 +65,7 @@ class DiscriminatorBlock(keras.layers.Layer):
 
     Args:
       block: what it is made of.
-      spectral: arguments `init` and `eps` of the spectrally normalised layers.
+      spectral: arguments of the spectrally normalised layers.
     """
 
     def __init__(self, block: layout.BlockLayout, spectral: dict, **kwargs):
@@ -115,6 +115,8 @@ class BigGANGenerator(base.Generator):
       bn_statistics: 'local' or 'sync' (over replicas, without jit).
       bn_unbiased: whether running variances are unbiased estimates.
       sn_eps: lower bound of lengths in the power step.
+      stored_vectors: whether inference takes both singular vectors as stored (see
+        `layers.spectral_norm`); networks trained with torch's spectral_norm need it.
       init: 'orthogonal', 'N02' or 'xavier'.
       channels: widths in place of multiples of ch: of the 4x4 image, then of each
         block's output.
@@ -139,6 +141,7 @@ class BigGANGenerator(base.Generator):
         bn_statistics: str = "local",
         bn_unbiased: bool = True,
         sn_eps: float = 1e-6,
+        stored_vectors: bool = False,
         init: str = "orthogonal",
         channels=None,
         hidden_channels=None,
@@ -163,28 +166,29 @@ class BigGANGenerator(base.Generator):
         self.bn_eps, self.output_bn_eps = bn_eps, output_bn_eps
         self.bn_momentum, self.bn_statistics = bn_momentum, bn_statistics
         self.bn_unbiased, self.sn_eps, self.init = bn_unbiased, sn_eps, init
+        self.stored_vectors = stored_vectors
         self.channels, self.hidden_channels = channels, hidden_channels
 
         self.z_pieces = len(hidden) + 1 if hierarchical else 1
         self.z_dim = z_dim // self.z_pieces * self.z_pieces
         if not self.z_dim:
             raise ValueError(f"z_dim={z_dim} must be at least {self.z_pieces}")
-        spectral = {"init": init, "eps": sn_eps}
+        self.spectral = {"init": init, "eps": sn_eps, "stored": stored_vectors}
         self.embedding = None
         if num_classes and shared_embedding:
             self.embedding = spectral_norm.Embedding(num_classes, shared_dim, init)
         self.linear = spectral_norm.SpectralDense(
-            self.z_dim // self.z_pieces, 16 * widths[0], **spectral
+            self.z_dim // self.z_pieces, 16 * widths[0], **self.spectral
         )
         self.blocks = [
-            GeneratorBlock(w, self._make_norm, size in attention, spectral)
+            GeneratorBlock(w, self._make_norm, size in attention, self.spectral)
             for *w, size in zip(widths[:-1], hidden, widths[1:], sizes, strict=True)
         ]
         self.output_norm = conditional_norm.BatchNorm(
             widths[-1], self._moments(widths[-1], output_bn_eps)
         )
         self.output_conv = spectral_norm.SpectralConv2D(
-            widths[-1], num_channels, 3, **spectral
+            widths[-1], num_channels, 3, **self.spectral
         )
 
     @property
@@ -203,8 +207,7 @@ class BigGANGenerator(base.Generator):
         length = self.shared_dim if self.embedding is not None else 0
         length += self.z_dim // self.z_pieces if self.hierarchical else 0
         if length:
-            spectral = {"init": self.init, "eps": self.sn_eps}
-            return conditional_norm.linear(moments, length, channels, spectral)
+            return conditional_norm.linear(moments, length, channels, self.spectral)
         if self.num_classes:
             maps = [
                 spectral_norm.Embedding(self.num_classes, channels, self.init)
@@ -261,6 +264,8 @@ class BigGANDiscriminator(base.Discriminator):
         of `attention` (official 32 px networks with attention '16' have it after
         all four).
       sn_eps: lower bound of lengths in the power step.
+      stored_vectors: whether inference takes both singular vectors as stored (see
+        `layers.spectral_norm`); networks trained with torch's spectral_norm need it.
       init: 'orthogonal', 'N02' or 'xavier'.
       channels: widths of the blocks' outputs in place of multiples of ch.
       hidden_channels: widths between the convolutions, in place of `wide`.
@@ -276,6 +281,7 @@ class BigGANDiscriminator(base.Discriminator):
         attention=(),
         attention_blocks=None,
         sn_eps: float = 1e-6,
+        stored_vectors: bool = False,
         init: str = "orthogonal",
         channels=None,
         hidden_channels=None,
@@ -295,10 +301,10 @@ class BigGANDiscriminator(base.Discriminator):
         self.resolution, self.num_channels = resolution, num_channels
         self.num_classes, self.ch, self.wide = num_classes, ch, wide
         self.attention, self.attention_blocks = list(attention), attention_blocks
-        self.sn_eps, self.init = sn_eps, init
+        self.sn_eps, self.stored_vectors, self.init = sn_eps, stored_vectors, init
         self.channels, self.hidden_channels = channels, hidden_channels
 
-        spectral = {"init": init, "eps": sn_eps}
+        spectral = {"init": init, "eps": sn_eps, "stored": stored_vectors}
         self.blocks = [DiscriminatorBlock(block, spectral) for block in blocks]
         outputs = blocks[-1].widths[-1]
         self.linear = spectral_norm.SpectralDense(outputs, 1, **spectral)

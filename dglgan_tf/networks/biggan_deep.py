@@ -380,7 +380,7 @@ def _generator_sizes(plan, resolution):
 def _bottleneck(width, ratio):
     if width < ratio:
         raise ValueError(
-            f"a block of {width} channels over channel_ratio={ratio} leaves none: raise "
-            "ch or lower channel_ratio"
+            f"a block of {width} channels over channel_ratio={ratio} leaves none: "
+            "raise ch or lower channel_ratio"
         )
     return width // ratio

@@ -16,11 +16,14 @@ class Layout:
     d_batch_size: int
     d_steps: int
     d_first: bool
+    frozen_generator: bool = False
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if field.name != "d_first" and (not isinstance(value, int) or value < 1):
+            if field.type is bool:
+                continue
+            if not isinstance(value, int) or value < 1:
                 raise ValueError(
                     f"Trainer.{field.name}={value!r} must be an integer >= 1"
                 )
@@ -88,7 +91,8 @@ def make_phases(
             **options,
         )
 
-    g_phases = _generator(make, train_state, goal, layout)
+    frozen = layout.frozen_generator
+    g_phases = [] if frozen else _generator(make, train_state, goal, layout)
     d_phases = _discriminator(make, train_state.networks, goal, layout)
     order = d_phases + g_phases if layout.d_first else g_phases + d_phases
     order += _teachers(make, train_state.networks, goal, layout)
@@ -131,6 +135,9 @@ def _generator(make, train_state, goal, layout):
 def _discriminator(make, networks, goal, layout):
     # A relativistic generator that goes first has fetched this step's reals.
     fetched = goal.needs_reals and not layout.d_first and layout.d_steps == 1
+    loss = goal.discriminator_loss
+    if layout.frozen_generator:
+        fetched, loss = False, goal.fitting_loss
     options = {
         "batch_size": layout.d_batch_size,
         "microbatches": layout.d_microbatches,
@@ -138,7 +145,7 @@ def _discriminator(make, networks, goal, layout):
     found = [
         make(
             "d",
-            lambda batch: goal.discriminator_loss(networks, batch),
+            lambda batch: loss(networks, batch),
             networks.discriminator,
             "d",
             repeats=layout.d_steps,

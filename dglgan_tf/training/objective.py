@@ -239,6 +239,11 @@ class Objective:
         fake = networks.generator(batch["z"], labels, training=True, seed=batch["seed"])
         return self._real_fake_loss(networks.discriminator, fake, batch)
 
+    def fitting_loss(self, networks, batch) -> tuple[tf.Tensor, dict]:
+        """The discriminator's loss against a generator that stays as it is."""
+        fake = _still_fakes(networks.generator, batch)
+        return self._real_fake_loss(networks.discriminator, fake, batch)
+
     def _real_fake_loss(self, discriminator, fake, batch):
         fake = tf.stop_gradient(fake)
         real_logits, fake_logits = self.d_scores(

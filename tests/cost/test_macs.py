@@ -4,11 +4,13 @@ import csv
 import io
 import json
 
+import numpy as np
 import pytest
 import toy_networks
 
 from dglgan_tf.compat import tf
 from dglgan_tf.cost import latency, macs, memory, tables
+from dglgan_tf.networks import weightless
 
 
 def test_toy_generator_is_counted_exactly():
@@ -38,10 +40,21 @@ def test_activations_of_a_chain_are_exact():
     assert cost.peak_bytes == 4 * (64 + 1)
 
 
-def test_counting_leaves_no_network_and_accepts_one_built_in_a_graph():
-    with tf.Graph().as_default():
-        wide = toy_networks.ToyGenerator(z_dim=64, channels=4096)
-    assert macs.count(wide).parameters == 64 * 65536 + 65536 + 9 * 4096
+def test_weightless_networks_take_no_memory_and_are_counted():
+    with weightless.weightless():  # 2 TiB of weights
+        wide = toy_networks.ToyGenerator(z_dim=2**17, channels=2**18)
+    size = 2**22
+    assert macs.count(wide).parameters == 2**17 * size + size + 9 * 2**18
+    assert wide.first.kernel.trainable
+
+
+def test_counting_leaves_networks_alone():
+    network = toy_networks.ToyGenerator(num_classes=3)
+    z, labels = tf.ones([2, 5]), tf.constant([0, 2])
+    before = network(z, labels).numpy()
+    macs.count(network)
+    np.testing.assert_array_equal(network(z, labels), before)
+    np.testing.assert_array_equal(toy_networks.ToyGenerator()(z).shape, [2, 8, 8, 1])
 
 
 def test_table_has_totals_layers_and_percentages():

@@ -4,6 +4,7 @@ import itertools
 import json
 import zipfile
 
+import gin
 import numpy as np
 import pytest
 from PIL import Image
@@ -238,3 +239,19 @@ def test_dataset_json_wins_over_folders(tmp_path):
     assert stored.images(str(tmp_path), "none").num_classes == 0
     (tmp_path / "dataset.json").write_text(json.dumps({"labels": None}))
     assert stored.images(str(tmp_path)).num_classes == 0
+
+
+def test_gin_bindings_of_the_documentation(tmp_path, write_mixed):
+    write_mixed(tmp_path, 13, sizes=((20, 31), (17, 17)))
+    gin.parse_config(
+        f"""
+        open_source.name = '{tmp_path}'
+        data.Conversion.resolution = 8
+        data.Conversion.transform = 'center-crop'
+        make_dataset.mirror = True
+        """
+    )
+    source = sources.open_source()
+    assert source.resolution == 8 and source.num_classes == 3
+    batch = next(iter(pipeline.make_dataset(source, 4, num_classes=3)))
+    assert batch["images"].shape == (4, 8, 8, 3)
