@@ -268,7 +268,7 @@ class StyleGAN2Generator(base.Generator):
         Args:
           ws: [N, num_ws, w_dim].
           noise: 'const' (the stored maps), 'none', or 'random' (from `seed`).
-          seed: [2] int32.
+          seed: [2] int32; outside of compiled functions None draws one.
 
         Returns:
           images: [N, resolution, resolution, num_channels], nominally [-1, 1].
@@ -281,6 +281,8 @@ class StyleGAN2Generator(base.Generator):
         Returns:
           images, {resolution: [N, resolution, resolution, width]}.
         """
+        if noise == "random" and seed is None and tf.executing_eagerly():
+            seed = tf.random.uniform([2], maxval=2**31 - 1, dtype=tf.int32)
         noise_layers.check_mode(noise, seed)
         ws = tf.cast(tf.convert_to_tensor(ws), self.compute_dtype)
         batch = tf.shape(ws)[0] if ws.shape[0] is None else ws.shape[0]
