@@ -11,12 +11,14 @@ import pytest
 
 from dglgan_tf import convert
 from dglgan_tf.convert import (
+    biggan_pytorch,
     conversion,
     errors,
     loading,
     parity,
     parity_biggan,
     parity_stylegan2,
+    reader,
 )
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -133,6 +135,7 @@ def test_conversion_reports(converted, reference):
         "generator.resolution = 32",
         "discriminator  in this file",
         "G_optim.pth",
+        "state_dict.pth was read for its settings only",
         "parity         all",
         "train.teachers",
     ):
@@ -219,6 +222,16 @@ def test_numbered_copies_are_left_alone(reference, tmp_path):
         "G_ema_best0.pth",
         "G_ema_copy0.pth",
     ]
+
+
+def test_what_only_training_needs_is_ignored(reference):
+    """Alignment convolutions of DGL-GAN's students, optimisers in one file."""
+    tree = dict(reader.read(reference / "biggan_r32_cifar" / "G.pth"))
+    tree["trans_convs.0.weight"] = np.zeros((8, 8, 1, 1), np.float32)
+    tree["trans_convs.0.bias"] = np.zeros(8, np.float32)
+    assert biggan_pytorch.load(tree).generator.resolution == 32
+    loaded = convert.load_checkpoint(reference / "sg2ros_trained_r64_cm1.pt")
+    assert {"g_optim", "d_optim", "args"} <= set(loaded.report["ignored"])
 
 
 @pytest.mark.slow
