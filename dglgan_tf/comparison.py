@@ -7,6 +7,7 @@ student. The distance to real images names its feature network (`metrics`).
 import csv
 import dataclasses
 import io
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -87,6 +88,9 @@ def run(root, wanted: Comparison) -> Path:
     ]
     floors = _add_scores(rows, generators, source, wanted.metrics)
     atomic.write(root / "scores.csv", _as_csv(rows))
+    names = {name: str(path) for name, path in paths.items()}
+    described = {"networks": names, "class_names": list(source.class_names)}
+    atomic.write(root / "comparison.json", json.dumps(described, indent=2) + "\n")
     text = _as_text(rows, floors)
     atomic.write(root / "comparison.txt", text + "\n")
     for line in text.splitlines():

@@ -24,7 +24,8 @@ ALLOWED = {
     "deploy": {"networks", "layers", "ops", "images", "latents", "runs", "cost",
                "metrics", "data"},
 }  # fmt: skip
-ENTRIES = ("train", "compress", "sample", "export", "evaluate")
+ALLOWED["reporting"] = {"deploy", "networks", "cost", "images", "latents", "runs"}
+ENTRIES = ("train", "compress", "sample", "export", "evaluate", "profile", "report")
 FAMILIES = {"stylegan2", "biggan", "biggan_deep"}
 
 

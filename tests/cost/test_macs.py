@@ -158,3 +158,41 @@ def test_network_call_runs_generator_and_discriminator():
 def test_no_networks_is_an_error():
     with pytest.raises(ValueError, match="at least one network"):
         tables.compare({})
+
+
+def test_time_of_each_layer_is_its_own_and_calls_stay_the_same():
+    import time
+
+    network = toy_networks.ToyGenerator()
+    first = network.first
+    original = first.call
+
+    def slow(x):
+        time.sleep(0.02)
+        return original(x)
+
+    first.call = slow
+    times = latency.per_layer(network, rounds=2)
+    assert set(times) == {"first", "blocks/0", "(network)"}
+    assert times["first"] >= 20
+    assert times["(network)"] < 20  # what is inside is not counted again
+    assert "call" not in vars(network)
+    text = tables.compare({"g": network}, layer_ms={"g": times})
+    line = next(line for line in text.splitlines() if line.startswith("first"))
+    assert float(line.split()[-1]) == pytest.approx(times["first"], rel=0.01)
+
+
+def test_speedup_is_told_beside_the_macs_and_warned_about():
+    wide = macs.count(toy_networks.ToyGenerator(channels=8))
+    narrow = macs.count(toy_networks.ToyGenerator(channels=2))
+
+    def times(milliseconds):
+        return latency.Latency(milliseconds, milliseconds, 1.0, 1, 1)
+
+    costs = {"teacher": wide, "student": narrow}
+    (line,) = tables.speedups(costs, {"teacher": times(8.0), "student": times(2.0)})
+    assert line.startswith("student: 4.00 times as fast as teacher")
+    assert "4.00 times fewer" in line and "WARNING" not in line
+    (line,) = tables.speedups(costs, {"teacher": times(8.0), "student": times(7.0)})
+    assert "1.14 times as fast" in line and "WARNING" in line
+    assert tables.speedups(costs, {}) == []
