@@ -10,6 +10,7 @@ import tiny_training as tiny
 
 from dglgan_tf import judging, monitor
 from dglgan_tf.metrics import extractors, scores
+from dglgan_tf.training import optimizers
 
 KID = "kid16[efficientnet_lite0_32]"
 TOYS = tiny.toy(num_classes=3, bend=0.3)
@@ -25,6 +26,10 @@ def _small_network(monkeypatch):
     extractors.built.cache_clear()
 
 
+def _adam(reg_interval_steps=0):
+    return optimizers.adam(0.01, reg_interval_steps=reg_interval_steps)
+
+
 def bind(total, metrics, **bindings):
     defaults = {
         "Schedule__snapshot_every_images": 8,
@@ -33,7 +38,7 @@ def bind(total, metrics, **bindings):
         "Evaluation__every_images": 16,
         "Evaluation__batch_size": 8,
     }
-    tiny_runs.bind(tiny.goal(), total, tiny.sgd, **{**defaults, **bindings})
+    tiny_runs.bind(tiny.goal(), total, _adam, **{**defaults, **bindings})
 
 
 def test_a_training_scores_its_snapshots_and_keeps_the_best(tmp_path):
