@@ -2,9 +2,10 @@
 
 import gin
 
-from dglgan_tf import comparison, experiment, recipe  # noqa: F401
+from dglgan_tf import comparison, experiment, monitor, recipe  # noqa: F401
 from dglgan_tf.data import pipeline, sources  # noqa: F401
 from dglgan_tf.losses import adversarial, guidance
+from dglgan_tf.metrics import evaluator  # noqa: F401
 from dglgan_tf.networks import biggan, biggan_deep, stylegan2  # noqa: F401
 from dglgan_tf.training import ema, objective, optimizers, trainer  # noqa: F401
 

@@ -198,8 +198,8 @@ def subject(
     else:
         protocol |= _statistics(network, batch_norm, batch_size)
         sampler.prepare(network)
-        generate = _of_network(network, truncation, facts.noise, strategy)
-        path = _path(network) if sampler.has_styles(network) else None
+        generate = replicated(network, truncation, facts.noise, strategy)
+        path = halves(network) if sampler.has_styles(network) else None
     if facts.noise != "none":
         protocol["noise"] = facts.noise
     return images.GeneratedImages(
@@ -249,8 +249,14 @@ def _noise_seed(z) -> tf.Tensor:
     return tf.constant(np.ascontiguousarray(z[0, :2]).view(np.int32))
 
 
-def _of_network(network, truncation, noise, strategy) -> Callable:
-    """Returns (z, labels) -> images, spread over the strategy's replicas."""
+def replicated(network, truncation, noise, strategy) -> Callable:
+    """Returns (z, labels) -> images, spread over a strategy's replicas.
+
+    Args:
+      network: a generator, made under the strategy's scope.
+      truncation, noise: see `sampler.generate`.
+      strategy: batches that its replicas do not divide run on one of them.
+    """
 
     @tf.function(reduce_retracing=True)
     def one(z, labels, seed):
@@ -285,7 +291,7 @@ def _spread(strategy, function, z, labels):
     return np.concatenate([part.numpy() for part in found])
 
 
-def _path(network) -> path_length.Path:
+def halves(network) -> path_length.Path:
     """The two halves of a StyleGAN2; its stored noise is the same at both ends."""
     mapping = tf.function(network.map, reduce_retracing=True)
     synthesis = tf.function(
