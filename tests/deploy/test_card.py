@@ -29,7 +29,8 @@ REPORT = {
                  "mean": 0.001},
             ],
             "timing": [
-                {"threads": 2, "p50_ms": 1.5, "p95_ms": 2.25, "images_per_second": 666.6},
+                {"threads": 2, "p50_ms": 1.5, "p95_ms": 2.25,
+                 "images_per_second": 666.6},
             ],
         },
     },
