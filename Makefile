@@ -9,7 +9,8 @@ READY := $(VENV)/ready
 
 $(READY): setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[metrics,export,dev]'
+	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[metrics,data,dev]'
+	$(RUN) -m pip install --quiet --no-deps lpips==0.1.4  # its weights only; it asks for PyTorch
 	touch $(READY)
 
 quickstart: $(READY)  ## compress the bundled BigGAN teacher, minutes on two cores

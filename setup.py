@@ -19,6 +19,7 @@ INSTALL = [
     "keras-cv>=0.9,<0.10",
     "absl-py",
     "gin-config",
+    "importlib_resources",  # tensorflow-datasets needs it and does not say so
     "jinja2",
     "numpy",
     "pillow",

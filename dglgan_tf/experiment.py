@@ -53,11 +53,12 @@ class Parts:
     strategy: tf.distribute.Strategy
 
 
-@gin.configurable("train", denylist=["run_dir", "dry_run", "siblings"])
+@gin.configurable("train", denylist=["run_dir", "dry_run", "siblings", "planned"])
 def run(
     run_dir: str,
     dry_run: bool = False,
     siblings: str | None = None,
+    planned: Sequence[str] = (),
     source: Callable = gin.REQUIRED,
     generator: Callable = gin.REQUIRED,
     discriminator: Callable = gin.REQUIRED,
@@ -75,6 +76,7 @@ def run(
       run_dir: folder of the run.
       dry_run: print what would run, train nothing, write nothing.
       siblings: folder in which `teachers` and `initialize_from` may name stages.
+      planned: stages that will have run before; a dry run does not look for them.
       source: makes the data source (`dglgan_tf.data.sources`).
       generator, discriminator: make the student's networks.
       teachers: weights whose discriminators guide the generator (`runs.find_weights`).
@@ -102,10 +104,12 @@ def run(
     if dry_run:
         print(describe(generator, discriminator, teacher_networks, schedule))
     data = source()
+    if dry_run:
+        for name in {*teachers, initialize_from} - {None, *planned}:
+            runs.find_weights(name, siblings)
+        return {}
     found = [runs.find_weights(name, siblings) for name in teachers]
     start = runs.find_weights(initialize_from, siblings) if initialize_from else None
-    if dry_run:
-        return {}
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     parts = build(

@@ -45,7 +45,12 @@ def run(
         # Every stage records the parameters that it used itself.
         gin.config._OPERATIVE_CONFIG.clear()
         with gin.config_scope(stage):
-            experiment.run(str(directory.path), dry_run=dry_run, siblings=str(root))
+            experiment.run(
+                str(directory.path),
+                dry_run=dry_run,
+                siblings=str(root),
+                planned=stages[:index],
+            )
         done[stage] = directory
     if compare is not None and not dry_run:
         _finish(Path(root), stages[-1], compare())

@@ -11,7 +11,7 @@ import zipfile
 
 import numpy as np
 
-from dglgan_tf.convert import rebuild, unpickle
+from dglgan_tf.convert import arrays, rebuild, unpickle
 from dglgan_tf.convert.errors import CheckpointError, shown
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
@@ -67,7 +67,7 @@ def read_zip(buffer):
                 f"{dtype} were announced"
             )
         elements = np.frombuffer(data, dtype, count)
-        found = rebuild.Storage(dtype, count, elements, is_bfloat16)
+        found = arrays.Storage(dtype, count, elements, is_bfloat16)
         return storages.setdefault((name, dtype, count), found)
 
     data = _stored(buffer, entries[pickles[0]])
@@ -173,7 +173,7 @@ def read_legacy(buffer, work=None):
             return identity[1]  # source text follows; the class itself is inert
         dtype, is_bfloat16, name, count = _identity(identity, order)
         known = storages.setdefault(
-            name, rebuild.Storage(dtype, count, None, is_bfloat16)
+            name, arrays.Storage(dtype, count, None, is_bfloat16)
         )
         if (known.dtype, known.count) != (dtype, count):
             raise CheckpointError(f"storage {shown(name)} has two different sizes")

@@ -35,19 +35,16 @@ def make_dataset(
 ) -> tf.data.Dataset:
     """Makes the training input. Context: *host*.
 
-    Every epoch is a full pass in an order of its own. Batches run across the end of an
-    epoch, so no image is dropped while repeating. The auto-shard policy is off: under
-    `strategy.experimental_distribute_dataset` one host's replicas split each batch,
-    and several hosts pass their own `shard` through
-    `strategy.distribute_datasets_from_function`.
+    Every epoch is a full pass in its own order; batches run across its end. Auto-shard
+    is off: with `experimental_distribute_dataset` a host's replicas split each batch;
+    hosts pass their `shard` through `distribute_datasets_from_function`.
 
     Args:
       source: images and labels.
       batch_size: images in a global batch, over all hosts.
       resolution: must equal the source's; None accepts it.
       num_channels: 3 repeats grey images thrice; None keeps the source's.
-      num_classes: of the model: 0 is unconditional (labels are passed on but mean
-        nothing), larger needs a source with that many classes; None does not check.
+      num_classes: of the model, see `check_classes`; None does not check.
       mirror: flips each image left to right with probability 1/2.
       seed: of order and flips.
       shard: (index, count): global batch k is the same for every count, and each host
@@ -57,8 +54,7 @@ def make_dataset(
         not fill a batch.
       shuffle: False keeps the stored order.
       prefetch: batches prepared ahead.
-      map_fn: applied to each element {'images', 'labels'}, for instance an augmentation
-        from keras-cv; must be deterministic if resume is to be exact.
+      map_fn: applied to each element; deterministic if resume is to be exact.
 
     Returns:
       dataset of {'images': float32 [B, H, W, C] in [-1, 1], 'labels': int32 [B]} with
@@ -67,8 +63,7 @@ def make_dataset(
     channels = _check(
         source, batch_size, resolution, num_channels, shard, start_image, repeat
     )
-    if num_classes is not None:
-        check_classes(source, num_classes)
+    check_classes(source, num_classes or 0)
     positions = _positions(source, seed, start_image, repeat, shuffle, mirror)
     dataset = positions.batch(batch_size, drop_remainder=True)
     index, count = shard

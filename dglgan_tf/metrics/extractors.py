@@ -230,9 +230,10 @@ def build(name: str, **arguments) -> Extractor:
         raise ValueError(
             f"extractor={name!r} is not known: use one of {', '.join(BUILDERS)}"
         )
-    return _built(name, **arguments)
+    return built(name, **arguments)
 
 
 @functools.lru_cache(maxsize=4)
-def _built(name, **arguments):
+def built(name, **arguments) -> Extractor:
+    """Calls the builder; a compiled network is kept for the next evaluation."""
     return BUILDERS[name](**arguments)

@@ -4,13 +4,22 @@
 metrics are tensors that the loop reads when it logs.
 """
 
+import functools
 from collections.abc import Callable
 
 import gin
 
 from dglgan_tf.compat import tf
 from dglgan_tf.networks import base
-from dglgan_tf.training import assembly, draws, ema, objective, phase, state
+from dglgan_tf.training import (
+    assembly,
+    draws,
+    ema,
+    objective,
+    optimizers,
+    phase,
+    state,
+)
 
 
 def resolve_jit(jit: str | bool, strategy) -> bool:
@@ -58,7 +67,6 @@ class Trainer:
         d_batch_size: int | None = None,
         d_steps: int = 1,
         d_first: bool = False,
-        frozen_generator: bool = False,
         jit: str | bool = "auto",
     ):
         """Builds optimizers and phases; call it under `strategy.scope()`.
@@ -80,8 +88,6 @@ class Trainer:
           d_batch_size: reals in a discriminator step; None = batch_size.
           d_steps: discriminator steps for each generator step.
           d_first: run the discriminator before the generator (BigGAN).
-          frozen_generator: train the discriminator alone, for a generator that came
-            without one.
           jit: 'auto', True or False, see `resolve_jit`.
 
         Raises:
@@ -95,7 +101,6 @@ class Trainer:
             d_batch_size=batch_size if d_batch_size is None else d_batch_size,
             d_steps=d_steps,
             d_first=d_first,
-            frozen_generator=frozen_generator,
         )
         self.batch_size, self.reals_per_step = batch_size, layout.d_batch_size
         self._ema_decay, self._ema_statistics = ema_decay, ema_statistics
@@ -115,10 +120,7 @@ class Trainer:
                 strategy.num_replicas_in_sync,
                 item.microbatches,
             )
-        self._rates = {
-            name: float(optimizer.learning_rate)
-            for name, optimizer in self.state.optimizers.items()
-        }
+        self._rates: dict[str, float] = {}
         self._steps: dict[str, Callable] = {}
         self._averages = None
         self._reals = None
@@ -148,7 +150,7 @@ class Trainer:
         weight = self.objective.weight_at(counters.images)
         scalars = {"guidance_weight": tf.constant(weight, tf.float32)}
         due = [item for item in self.phases if counters.step % item.interval == 0]
-        of_generator = [item for item in due if item.optimizer is generator]
+        last_of_generator = [item for item in due if item.optimizer is generator][-1]
         for item in due:
             for repeat in range(item.repeats):
                 if item.reals == "next":
@@ -157,16 +159,17 @@ class Trainer:
                 reals = self._reals if item.reals else {}
                 step = self._step_of(item)
                 metrics.update(step(reals, tf.constant(seed), scalars))
-            if of_generator and item is of_generator[-1]:
+            if item is last_of_generator:
                 self._update_ema()
         counters.step += 1
         counters.images += self.batch_size
         return metrics
 
     def scale_learning_rates(self, factor: float) -> None:
-        """Sets every learning rate to `factor` times the configured one."""
+        """Sets every learning rate to `factor` times the configured one; host."""
         for name, optimizer in self.state.optimizers.items():
-            optimizer.learning_rate = factor * self._rates[name]
+            rate = self._rates.setdefault(name, optimizers.learning_rate(optimizer))
+            optimizer.learning_rate = factor * rate
 
     def tensor_name(self, phase_name: str, index: int) -> str:
         """Names what the metric '<phase>/skipped' = 1 + index means."""
@@ -212,7 +215,6 @@ class Trainer:
         averages = list(base.named_variables(networks.generator_ema).values())
         trainable = [value.trainable for value in values]
 
-        @tf.function(autograph=False)
         def update(decay):
             results = ema.update_all(
                 averages, values, trainable, decay, self._ema_statistics
@@ -220,4 +222,5 @@ class Trainer:
             for average, result in zip(averages, results, strict=True):
                 average.assign(result)
 
-        return update
+        # A partial for the reason given in `phase.compile_phase`.
+        return tf.function(functools.partial(update), autograph=False)

@@ -41,6 +41,7 @@ INSIDE = {
     "gfeat_convs.2",
     "gfeat_convs.4",
     "gfeat_convs.6",
+    "gfeat_layer3",
 }
 
 
@@ -189,6 +190,21 @@ def test_refusals(reference, tmp_path):
     with pytest.raises(errors.CheckpointError, match="is a file: name a folder"):
         conversion.convert(big, tmp_path / "list.pkl")
     assert not (tmp_path / "d").exists()
+
+
+def test_numbered_copies_are_left_alone(reference, tmp_path):
+    """`G_copy0.pth` and `G_best0.pth` beside `G.pth` are ignored and named."""
+    for name in ("G_ema", "G_ema_copy0", "G_ema_best0", "D", "D_optim"):
+        source = reference / "biggan_r32_cifar" / f"{name.split('_copy')[0]}.pth"
+        data = b"damaged" if name[-1] == "0" else source.read_bytes()
+        (tmp_path / f"{name}.pth").write_bytes(data)
+    loaded = convert.load_checkpoint(tmp_path)
+    assert loaded.generator_raw is None and loaded.discriminator is not None
+    assert loaded.report["ignored"] == [
+        "D_optim.pth",
+        "G_ema_best0.pth",
+        "G_ema_copy0.pth",
+    ]
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from dglgan_tf.training import diagnostics, draws
 def diagnosed(devices, teachers, **options):
     train = tiny.make(tiny.toy(), devices[:1], tiny.goal(**options), teachers)
     for teacher in train.state.networks.teachers:
-        tiny.fill(teacher, seed=1)  # the discriminator's weights
+        tiny.fill(teacher, seed=2)  # the discriminator's weights
         teacher.slope.assign(2.0 * teacher.slope)
         teacher.kernel.assign(np.sqrt(2.0) * teacher.kernel)
     images, labels = tiny.reals(6, tiny.SIDE)

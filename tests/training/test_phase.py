@@ -95,7 +95,8 @@ def test_nan_on_one_replica_moves_nothing_on_any(toys):
     assert metrics["d/skipped"] == metrics["teacher0/skipped"] == 1  # the first tensor
     assert metrics["g/skipped"] == 0
     for name, value in after.items():
-        if name.startswith(("discriminator/", "teacher0/")):
+        # The vector u of the discriminator moved in the generator's phase.
+        if name.startswith(("discriminator/", "teacher0/")) and name[-2:] != "/u":
             np.testing.assert_array_equal(value, before[name], err_msg=name)
         assert np.isfinite(value).all(), name
     assert np.abs(after["generator/kernel"] - before["generator/kernel"]).max() > 0
