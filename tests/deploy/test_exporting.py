@@ -170,6 +170,7 @@ def test_bad_requests_are_named(options, message, tmp_path):
         exporting.run(exporting.Request("x", str(tmp_path / "out"), **options))
 
 
+@pytest.mark.slow
 def test_command_reports_and_refuses(tmp_path):
     network = deploy_networks.biggan_generator(0, 3)
     run = tmp_path / "run"
