@@ -108,7 +108,8 @@ def per_layer(network, batch: int = 1, rounds: int = 10, seed: int = 0) -> dict:
       seed: of the inputs.
 
     Returns:
-      {attribute path: milliseconds, the fastest of the rounds}; '(network)' is what no layer accounts for.
+      {attribute path: milliseconds, the fastest of the rounds}; '(network)' is what no
+      layer accounts for.
     """
     inputs = _inputs(network, batch, seed)
     seconds: dict[str, list] = {}
