@@ -308,15 +308,13 @@ class Objective:
         """Path-length regularization (StyleGAN2, eq. 4), times the lazy interval.
 
         Args:
-          networks: the generator has `map` and `synthesize`.
+          networks: the generator has `training_ws` and `synthesize`.
           mean_length: [] variable, the running mean; moved through `layers.updates`.
           batch: 'z', 'fake_labels', 'seed'.
         """
         generator = networks.generator
         noise_seed = draws.fold(batch["seed"], 7)
-        ws = generator.map(
-            batch["z"], batch.get("fake_labels"), training=True, seed=batch["seed"]
-        )
+        ws = generator.training_ws(batch["z"], batch.get("fake_labels"), batch["seed"])
         shape = [
             ws.shape[0],
             generator.resolution,
