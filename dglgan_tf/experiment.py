@@ -14,13 +14,14 @@ import numpy as np
 from absl import logging
 
 import dglgan_tf
-from dglgan_tf import atomic, images, latents, loop, progress, runs
+from dglgan_tf import atomic, images, latents, loop, monitor, progress, runs
 from dglgan_tf.compat import keras, tf
 from dglgan_tf.cost import macs, memory, tables
 from dglgan_tf.data import pipeline
-from dglgan_tf.networks import base, files
+from dglgan_tf.networks import base, files, weightless
 from dglgan_tf.training import checkpoint, diagnostics, state, trainer
 
+ROLES = files.ROLES
 GRID = 64  # fixed latents shown in the sample grids
 
 
@@ -52,17 +53,19 @@ class Parts:
     strategy: tf.distribute.Strategy
 
 
-@gin.configurable("train", denylist=["run_dir", "dry_run", "siblings"])
+@gin.configurable("train", denylist=["run_dir", "dry_run", "siblings", "planned"])
 def run(
     run_dir: str,
     dry_run: bool = False,
     siblings: str | None = None,
+    planned: Sequence[str] = (),
     source: Callable = gin.REQUIRED,
     generator: Callable = gin.REQUIRED,
     discriminator: Callable = gin.REQUIRED,
     teachers: Sequence[str] = (),
     teacher_networks: Sequence[Callable] = (),
     initialize_from: str | None = None,
+    initialize_roles: Sequence[str] = ROLES,
     seed: int = 0,
     devices: Sequence[str] | None = None,
     deterministic: bool = False,
@@ -73,12 +76,14 @@ def run(
       run_dir: folder of the run.
       dry_run: print what would run, train nothing, write nothing.
       siblings: folder in which `teachers` and `initialize_from` may name stages.
+      planned: stages that will have run before; a dry run does not look for them.
       source: makes the data source (`dglgan_tf.data.sources`).
       generator, discriminator: make the student's networks.
       teachers: weights whose discriminators guide the generator (`runs.find_weights`).
       teacher_networks: make the teacher's networks, for a dry run without its weights.
-      initialize_from: weights that the student starts from (G, D and EMA; optimizers
-        start fresh); None = random.
+      initialize_from: weights that the student starts from, optimizers start fresh;
+        None = random.
+      initialize_roles: which of its networks do.
       seed: of weights, data order and all draws.
       devices: replicas; None = every GPU, else the CPU.
       deterministic: only operations that give the same bits each time; slower.
@@ -99,13 +104,17 @@ def run(
     if dry_run:
         print(describe(generator, discriminator, teacher_networks, schedule))
     data = source()
+    if dry_run:
+        for name in {*teachers, initialize_from} - {None, *planned}:
+            runs.find_weights(name, siblings)
+        return {}
     found = [runs.find_weights(name, siblings) for name in teachers]
     start = runs.find_weights(initialize_from, siblings) if initialize_from else None
-    if dry_run:
-        return {}
     if deterministic:
         tf.config.experimental.enable_op_determinism()
-    parts = build(data, generator, discriminator, found, start, seed, devices)
+    parts = build(
+        data, generator, discriminator, found, start, initialize_roles, seed, devices
+    )
     options = {
         "version": dglgan_tf.__version__,
         "seed": seed,
@@ -123,7 +132,14 @@ def run(
 
 
 def build(
-    source, generator, discriminator, teachers, initialize_from, seed, devices
+    source,
+    generator,
+    discriminator,
+    teachers,
+    initialize_from=None,
+    initialize_roles=ROLES,
+    seed=0,
+    devices=None,
 ) -> Parts:
     """Builds networks and trainer; arguments as `run`, source made, paths resolved."""
     strategy = make_strategy(devices)
@@ -132,7 +148,7 @@ def build(
         networks = state.Networks(generator(), discriminator(), generator())
         networks.teachers = [load_teacher(path, networks) for path in teachers]
         if initialize_from is not None:
-            initialize(networks, initialize_from)
+            initialize(networks, initialize_from, initialize_roles)
         else:
             copy_weights(networks.generator, networks.generator_ema)
         train = trainer.Trainer(networks, strategy, seed)
@@ -169,20 +185,28 @@ def _check_pair(generator, discriminator, name):
             )
 
 
-def initialize(networks: state.Networks, path: Path) -> None:
-    """Sets the student pair and its EMA from a file; shapes must be the same."""
+def initialize(networks: state.Networks, path: Path, roles=ROLES) -> None:
+    """Sets the student's networks from a file; shapes must be the same.
+
+    Args:
+      networks: to set.
+      path: weights; a file with one generator gives it to both generator roles.
+      roles: which networks start from the file, the others stay random.
+
+    Raises:
+      ValueError: the file lacks one of the roles or does not fit.
+    """
     held = files.read_header(path).get("networks", {})
-    roles = networks.by_role()
-    sources = {role: role for role in roles}
-    if "generator_ema" not in held:
-        sources["generator_ema"] = "generator"
-    for role, network in roles.items():
-        if sources[role] not in held:
+    other = {"generator": "generator_ema", "generator_ema": "generator"}
+    for role in roles:
+        source = role if role in held else other.get(role, role)
+        if source not in held:
             raise ValueError(
-                f"initialize_from={path} holds {sorted(held)} and no {sources[role]}"
+                f"initialize_from={path} holds {sorted(held)} and no {role}: name "
+                "weights that have it, or leave it out of train.initialize_roles"
             )
-        tensors = files.read_tensors(path, f"{sources[role]}/")
-        files.assign_tensors(network, tensors, path)
+        tensors = files.read_tensors(path, f"{source}/")
+        files.assign_tensors(networks.by_role()[role], tensors, path)
 
 
 def copy_weights(source: base.Network, target: base.Network) -> None:
@@ -195,10 +219,9 @@ def copy_weights(source: base.Network, target: base.Network) -> None:
 def describe(generator, discriminator, teacher_networks, schedule) -> str:
     """Returns what a dry run prints: configuration, layers, totals, estimates.
 
-    Networks are built inside a graph, so that nothing is initialised and a network of
-    any size costs a moment.
+    Networks are built without weights, so that one of any size costs a moment.
     """
-    with tf.Graph().as_default():
+    with weightless.weightless():
         networks = state.Networks(generator(), discriminator(), generator())
         students = [networks.generator, networks.discriminator]
         teachers = [make() for make in teacher_networks]
@@ -245,25 +268,16 @@ def _estimates(parts, train, schedule):
 
 
 def _train(parts, schedule, directory, options, seed):
-    train, networks = parts.trainer, parts.networks
+    train = parts.trainer
     latest = directory.latest_snapshot()
     if latest is not None:
         saved = checkpoint.restore(train.state, latest)
         _check_objective(saved.get("objective", {}), options["objective"], latest)
         logging.info("continuing %s from %s", directory.path, latest.name)
     counters = train.state.counters
-    dataset = pipeline.make_dataset(
-        parts.source,
-        batch_size=train.reals_per_step,
-        resolution=networks.generator.resolution,
-        num_channels=networks.generator.num_channels,
-        num_classes=networks.generator.num_classes,
-        seed=seed,
-        start_image=counters.reals,
-    )
+    _dataset(parts, seed)  # what does not fit is said before anything is written
     directory.prepare(options)
     _remember_configuration(directory)
-    iterator = iter(parts.strategy.experimental_distribute_dataset(dataset))
     shown = progress.Progress(
         directory.path, schedule.total_images, counters.images, counters.seconds
     )
@@ -274,11 +288,21 @@ def _train(parts, schedule, directory, options, seed):
             pictures.reals()
             pictures.fakes(0, "fakes_init.png")
         diagnose = diagnostics.compile_diagnostics(train, pictures.real_batch(32))
-        means = loop.run(
-            train, iterator, schedule, directory, shown, pictures.fakes, diagnose,
-            options,
-        )  # fmt: skip
-        directory.mark_done(f"{counters.images} images")
+        work = loop.Work(
+            train=train,
+            make_iterator=lambda: iter(
+                parts.strategy.experimental_distribute_dataset(_dataset(parts, seed))
+            ),
+            schedule=schedule,
+            directory=directory,
+            progress=shown,
+            draw_grid=pictures.fakes,
+            diagnose=diagnose,
+            info=options,
+            after_save=monitor.in_training(parts, directory, shown),
+        )
+        means = loop.run(work)
+        directory.mark_done(f"{train.state.counters.images} images")
         shown.say(
             f"done: {directory.path}; next: python -m dglgan_tf.sample "
             f"--network={directory.path} --seeds=0-63 --grid, or "
@@ -300,6 +324,20 @@ def _announce(shown, parts, schedule, options):
     with shown.summary.as_default():
         text = "    " + gin.config_str().replace("\n", "\n    ")
         tf.summary.text("gin", text, step=0)
+
+
+def _dataset(parts, seed):
+    """Returns the reals from where the training stands."""
+    generator = parts.networks.generator
+    return pipeline.make_dataset(
+        parts.source,
+        batch_size=parts.trainer.reals_per_step,
+        resolution=generator.resolution,
+        num_channels=generator.num_channels,
+        num_classes=generator.num_classes,
+        seed=seed,
+        start_image=parts.trainer.state.counters.reals,
+    )
 
 
 def _check_objective(before, now, path):

@@ -5,6 +5,7 @@ import dataclasses
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import gin
 
@@ -24,7 +25,9 @@ class Schedule:
       snapshot_every_minutes: a snapshot at the latest after so many minutes.
       keep_snapshots: newest ones kept.
       max_skipped: updates whose loss or gradient was not finite (they are not applied)
-        that one tick may have; more of them stop the run.
+        that one tick may have; more of them take the run back to its newest snapshot.
+      max_rollbacks: how often in all; then the run gives up.
+      rollback_factor: of the learning rates, each time.
     """
 
     total_images: int = gin.REQUIRED
@@ -34,15 +37,17 @@ class Schedule:
     snapshot_every_minutes: float = 15.0
     keep_snapshots: int = 2
     max_skipped: int = 10
+    max_rollbacks: int = 3
+    rollback_factor: float = 0.5
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
             name, value = field.name, getattr(self, field.name)
-            if name == "snapshot_every_minutes":
+            if name in ("snapshot_every_minutes", "rollback_factor"):
                 if not isinstance(value, (int, float)) or not value > 0:
                     raise ValueError(f"Schedule.{name}={value!r} must be positive")
                 continue
-            least = 0 if name == "max_skipped" else 1
+            least = 0 if name in ("max_skipped", "max_rollbacks") else 1
             if not isinstance(value, int) or value < least:
                 raise ValueError(
                     f"Schedule.{name}={value!r} must be an integer >= {least}"
@@ -91,27 +96,38 @@ class _Due:
         return due
 
 
-def run(
-    train: trainer.Trainer,
-    iterator,
-    schedule: Schedule,
-    run_dir,
-    progress,
-    draw_grid: Callable[[int], None],
-    diagnose: Callable[[], dict],
-    info: dict,
-) -> dict[str, float]:
-    """Trains until `schedule.total_images`.
+@dataclasses.dataclass
+class Work:
+    """What a run consists of.
 
-    Args:
+    Attributes:
       train: the trainer; its counters say where to start.
-      iterator: of the distributed dataset, at the counters' position.
+      make_iterator: () -> iterator of the distributed dataset where the counters are.
       schedule: when to do what.
-      run_dir: `runs.RunDirectory`.
+      directory: `runs.RunDirectory`.
       progress: `progress.Progress`.
       draw_grid: images seen -> None; saves a sample grid.
       diagnose: () -> {metric: [] tensor}; called once a tick.
       info: facts for the snapshots' headers.
+      after_save: called with the path of each new snapshot.
+    """
+
+    train: trainer.Trainer
+    make_iterator: Callable
+    schedule: Schedule
+    directory: object
+    progress: object
+    draw_grid: Callable[[int], None]
+    diagnose: Callable[[], dict]
+    info: dict
+    after_save: Callable[[Path], None] = lambda path: None
+
+
+def run(work: Work) -> dict[str, float]:
+    """Trains until `schedule.total_images`.
+
+    Where more than `max_skipped` updates of a tick were not finite, the run goes back
+    to its newest snapshot with a lower learning rate, `max_rollbacks` times.
 
     Returns:
       the last tick's metrics.
@@ -121,66 +137,120 @@ def run(
       OSError: the disk is full; the snapshot before stays.
       Interrupted: after SIGTERM or SIGINT, state saved.
     """
-    counters = train.state.counters
-    due = {
-        name: _Due(getattr(schedule, name), counters.images)
-        for name in ("tick_images", "grid_every_images", "snapshot_every_images")
-    }
-    saved_at, means = time.time(), {}
+    with stop_signals() as received:
+        session = _Session(work)
+        while session.images < work.schedule.total_images:
+            session.step(received)
+    return session.means
 
-    def save():
-        counters.seconds = progress.seconds
-        path = run_dir.snapshot_path(counters.images)
+
+class _Session:
+    """The position of a run: what is due next, the iterator, the newest metrics."""
+
+    def __init__(self, work):
+        self.work, self.means, self._metrics = work, {}, {}
+        self._saved_at = time.time()
+        self._start()
+
+    @property
+    def images(self):
+        return self.work.train.state.counters.images
+
+    def _start(self):
+        """Takes up the run at the counters' position."""
+        schedule, train = self.work.schedule, self.work.train
+        self._due = {
+            name: _Due(getattr(schedule, name), self.images)
+            for name in ("tick_images", "grid_every_images", "snapshot_every_images")
+        }
+        scale = schedule.rollback_factor**train.state.counters.rollbacks
+        train.scale_learning_rates(scale)
+        self._iterator = self.work.make_iterator()
+
+    def step(self, received):
+        """Trains one step and does what is due after it."""
+        work = self.work
+        self._metrics = work.train.train_step(self._iterator)
+        work.progress.add(self._metrics, work.train.batch_size)
+        last = self.images >= work.schedule.total_images
+        stop = bool(received)
+        started = time.time()
+        if self._due["tick_images"](self.images) or last or stop:
+            if not self._tick():
+                self._roll_back()
+                return
+            started = time.time()
+        if self._due["grid_every_images"](self.images) or last:
+            work.draw_grid(self.images)
+        if self._snapshot_due() or last or stop:
+            path = self._save()
+            if not stop or last:
+                work.after_save(path)
+        work.progress.maintenance(time.time() - started)
+        if stop and not last:
+            name = signal.Signals(received[0]).name
+            work.progress.say(
+                f"{name}: state saved at {self.images} images in "
+                f"{work.directory.path}; run the same command again to continue"
+            )
+            raise Interrupted(128 + received[0])
+
+    def _tick(self) -> bool:
+        """Logs; returns whether few enough updates were skipped."""
+        work = self.work
+        work.progress.add(work.diagnose(), 0)
+        self.means = work.progress.tick(work.train.state.counters)
+        skipped = sum(v for n, v in self.means.items() if n.endswith("/skipped"))
+        return skipped <= work.schedule.max_skipped
+
+    def _snapshot_due(self):
+        minutes = (time.time() - self._saved_at) / 60
+        due = self._due["snapshot_every_images"](self.images)
+        late = minutes > self.work.schedule.snapshot_every_minutes
+        # A state whose update was just skipped is nothing to go back to.
+        return (due or late) and not any(
+            float(v) for n, v in self._metrics.items() if n.endswith("/skipped")
+        )
+
+    def _save(self):
+        work = self.work
+        counters = work.train.state.counters
+        counters.seconds = work.progress.seconds
+        path = work.directory.snapshot_path(counters.images)
         try:
-            checkpoint.save(train.state, path, info)
+            checkpoint.save(work.train.state, path, work.info)
         except OSError as error:
-            newest = run_dir.latest_snapshot()
+            newest = work.directory.latest_snapshot()
             raise OSError(
                 f"cannot save {path}: {error.strerror or error}; the run can continue "
                 f"from {newest.name if newest else 'its start'}: make room and run "
                 "the same command again"
             ) from error
-        run_dir.prune(schedule.keep_snapshots)
+        work.directory.prune(work.schedule.keep_snapshots)
+        self._saved_at = time.time()
+        return path
 
-    with stop_signals() as received:
-        while counters.images < schedule.total_images:
-            progress.add(train.train_step(iterator), train.batch_size)
-            last = counters.images >= schedule.total_images
-            started = time.time()
-            if due["tick_images"](counters.images) or last or received:
-                progress.add(diagnose(), 0)
-                means = progress.tick(counters)
-                _check_skipped(means, counters, schedule.max_skipped)
-                started = time.time()
-            if due["grid_every_images"](counters.images) or last:
-                draw_grid(counters.images)
-            late = time.time() - saved_at > 60 * schedule.snapshot_every_minutes
-            if (
-                due["snapshot_every_images"](counters.images)
-                or last
-                or late
-                or received
-            ):
-                save()
-                saved_at = time.time()
-            progress.maintenance(time.time() - started)
-            if received and not last:
-                name = signal.Signals(received[0]).name
-                progress.say(
-                    f"{name}: state saved at {counters.images} images in "
-                    f"{run_dir.path}; run the same command again to continue"
-                )
-                raise Interrupted(128 + received[0])
-    return means
-
-
-def _check_skipped(means, counters, limit):
-    skipped = {n: int(v) for n, v in means.items() if n.endswith("/skipped") and v}
-    if sum(skipped.values()) > limit:
-        counts = ", ".join(f"{n.split('/')[0]} {v}" for n, v in skipped.items())
-        raise FloatingPointError(
-            f"loss or gradient was not finite in {sum(skipped.values())} updates "
-            f"({counts}) before step {counters.step}, more than "
-            f"Schedule.max_skipped={limit}; the newest snapshot is from before: lower "
-            "the learning rate and run the same command again"
+    def _roll_back(self):
+        work = self.work
+        counters, schedule = work.train.state.counters, work.schedule
+        found = work.progress.first_bad
+        bad = {name: work.train.tensor_name(name, i) for name, i in found.items()}
+        what = ", ".join(f"{name}: {tensor}" for name, tensor in bad.items())
+        trouble = (
+            f"more than Schedule.max_skipped={schedule.max_skipped} updates were not "
+            f"finite before step {counters.step} (first in {what})"
         )
+        snapshot, rollbacks = work.directory.latest_snapshot(), counters.rollbacks + 1
+        if snapshot is None or rollbacks > schedule.max_rollbacks:
+            raise FloatingPointError(
+                f"{trouble}, after {rollbacks - 1} returns to a snapshot with a lower "
+                "learning rate: lower it further, or look at the data and the losses"
+            )
+        checkpoint.restore(work.train.state, snapshot)
+        work.train.state.counters.rollbacks = rollbacks
+        work.progress.say(
+            f"{trouble}: back to {snapshot.name}, learning rates times "
+            f"{schedule.rollback_factor**rollbacks:g}"
+        )
+        work.progress.rewind(self.images)
+        self._start()

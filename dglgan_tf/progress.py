@@ -4,6 +4,7 @@ import contextlib
 import json
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -48,6 +49,7 @@ class Progress:
         self._metrics: dict[str, list] = {}
         self._bar = self._make_bar(total_images, start_images)
         self.ticks = 0
+        self.first_bad: dict[str, int] = {}
         self.data_seconds = 0.0
 
     @staticmethod
@@ -88,10 +90,12 @@ class Progress:
           counters: `training.state.Counters`.
 
         Returns:
-          {metric: mean over the tick of what is finite}, for '.../skipped' the sum,
+          {metric: mean over the tick of what is finite}, for '.../skipped' the count,
           with 'timing/...' and 'resources/...'.
         """
-        means = {name: _tick_value(name, v) for name, v in self._metrics.items()}
+        values = {name: _numbers(v) for name, v in self._metrics.items()}
+        self.first_bad = _first_bad(values)
+        means = {name: _tick_value(name, v) for name, v in values.items()}
         self._metrics.clear()
         now = time.time()
         tick_seconds = now - self._tick_start
@@ -140,6 +144,17 @@ class Progress:
                 tf.summary.scalar(name, value, step=counters.images)
         self.summary.flush()
 
+    def rewind(self, images: int) -> None:
+        """Takes the logs back to a restored state."""
+        self._stats.close()
+        path = Path(self._stats.name)
+        drop_later_records(path, images)
+        self._stats = open(path, "a", encoding="utf-8")  # noqa: SIM115
+        self._tick_images = images
+        if self._bar is not None:
+            self._bar.n = images
+            self._bar.refresh()
+
     def maintenance(self, seconds: float) -> None:
         """Counts time spent on pictures and files apart from training speed."""
         self._maintenance += seconds
@@ -154,10 +169,22 @@ class Progress:
         self.summary.close()
 
 
+def _numbers(values) -> np.ndarray:
+    return np.asarray([np.asarray(value) for value in values], np.float64)
+
+
+def _first_bad(values) -> dict[str, int]:
+    """{phase: position of the first tensor that was not finite} (see `phase`)."""
+    found = {}
+    for name, numbers in values.items():
+        if name.endswith("/skipped") and numbers.any():
+            found[name.removesuffix("/skipped")] = int(numbers[numbers > 0][0]) - 1
+    return found
+
+
 def _tick_value(name, values) -> float:
-    values = np.asarray([np.asarray(value) for value in values], np.float64)
     if name.endswith("/skipped"):
-        return float(values.sum())
+        return float(np.count_nonzero(values))
     # What a skipped step computed is not finite and was not applied.
     finite = values[np.isfinite(values)]
     return float(finite.mean()) if finite.size else float("nan")

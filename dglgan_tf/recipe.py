@@ -45,7 +45,12 @@ def run(
         # Every stage records the parameters that it used itself.
         gin.config._OPERATIVE_CONFIG.clear()
         with gin.config_scope(stage):
-            experiment.run(str(directory.path), dry_run=dry_run, siblings=str(root))
+            experiment.run(
+                str(directory.path),
+                dry_run=dry_run,
+                siblings=str(root),
+                planned=stages[:index],
+            )
         done[stage] = directory
     if compare is not None and not dry_run:
         _finish(Path(root), stages[-1], compare())
@@ -54,7 +59,7 @@ def run(
 
 def _finish(root, last, wanted):
     picture = comparison.run(root, wanted)
-    network = root / "saved_model" if wanted.export else root / last
+    network = root / "export/saved_model" if wanted.export else root / last
     logging.info(
         "look at %s; next:\n"
         "  python -m dglgan_tf.sample --network=%s --seeds=0-63 --grid --outdir=out\n"

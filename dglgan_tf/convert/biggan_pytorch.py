@@ -14,7 +14,12 @@ from dglgan_tf.convert import mapping as m
 from dglgan_tf.convert.errors import CheckpointError, Record, shown
 
 FORMAT = "BigGAN-PyTorch"
-IGNORED = (r".*\.(u|sv)[1-9]\d*", r".*\.num_batches_tracked")
+# DGL-GAN's students carry 1x1 convolutions for the alignment with a teacher.
+IGNORED = (
+    r".*\.(u|sv)[1-9]\d*",
+    r".*\.num_batches_tracked",
+    r"trans_convs\.\d+\.(weight|bias)",
+)
 generator_entries = biggan_names.generator_entries
 discriminator_entries = biggan_names.discriminator_entries
 _FILES = {"generator": "G.pth", "generator_ema": "G_ema.pth", "discriminator": "D.pth"}

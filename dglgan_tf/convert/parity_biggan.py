@@ -5,7 +5,7 @@ import re
 import numpy as np
 
 from dglgan_tf.compat import tf
-from dglgan_tf.convert import biggan_pytorch
+from dglgan_tf.convert import biggan_deep_hf, biggan_pytorch
 from dglgan_tf.convert.parity_stylegan2 import to_nchw, to_nhwc
 from dglgan_tf.layers import spectral_norm, updates
 from dglgan_tf.networks import base
@@ -204,6 +204,46 @@ def deep_outputs(loaded, reference: dict, wrap) -> dict[str, np.ndarray]:
             "img_t04": generator(z, labels, truncation=0.4),
             "img_t1": generator(z, labels, truncation=1.0),
             "img_t0435_interp": generator(z, labels, truncation=0.435),
+            **_deep_features(generator, z[:1], labels[:1]),
         }
 
-    return {name: to_nchw(x) for name, x in wrap(compute)().items()}
+    found = {name: to_nchw(x) for name, x in wrap(compute)().items()}
+    embedded = generator.embedding(generator.onehot(labels))
+    found["cond_vector"] = np.concatenate([reference["in_z"], embedded], axis=1)
+    return found | _deep_sigmas(generator, reference)
+
+
+def _attention_layer(generator) -> int:
+    """Index of the attention among the layers of the file; it follows a block."""
+    attended = [i for i, b in enumerate(generator.blocks) if b.attention is not None]
+    return attended[0] + 1 if attended else len(generator.blocks) + 1
+
+
+def _deep_features(generator, z, labels, truncation=0.4):
+    condition = generator.condition(z, labels)
+    x = generator.linear(condition)
+    x = tf.reshape(x, [-1, 4, 4, x.shape[1] // 16])
+    attention = _attention_layer(generator)
+    found = {}
+    for i, block in enumerate(generator.blocks):
+        x = block(x, condition, truncation=truncation)
+        # Our block ends after its attention, which is a layer of its own there.
+        found[f"gfeat_layer{i if i + 1 < attention else i + 1}"] = x
+    return found
+
+
+def _deep_sigmas(generator, reference):
+    names = [str(n) for n in reference.get("in_sn_names", ())]
+    entries = biggan_deep_hf.generator_entries(
+        generator.get_config(), _attention_layer(generator)
+    )
+    variables = base.named_variables(generator)
+    layers = {id(n.u): n for n in spectral_norm.spectral_layers(generator)}
+    by_name = {
+        entry.source[: -len(".weight_u")]: layers[id(variables[entry.target])]
+        for entry in entries
+        if entry.source.endswith(".weight_u")
+    }
+    if not names or set(names) != set(by_name):
+        return {}
+    return {"sn_sigma": np.array([float(by_name[n].sigma()) for n in names])}

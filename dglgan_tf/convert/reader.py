@@ -9,15 +9,17 @@ that it names is imported, neither PyTorch nor TensorFlow 1 is needed.
 
 import json
 import mmap
+import re
 from pathlib import Path
 
 import numpy as np
 
-from dglgan_tf.convert import rebuild, torch_files, unpickle
+from dglgan_tf.convert import arrays, torch_files, unpickle
 from dglgan_tf.convert.errors import CheckpointError, Record, shown
 
 MAX_NODES = 1_000_000
 MAX_DEPTH = 100
+_COPY = re.compile(r"_(copy|best)\d+(?=\.)")
 FOLDER_ENDINGS = (".pth", ".bin", ".pt")
 
 
@@ -43,6 +45,10 @@ def read(path):
         return _read_variables(path)
     if not path.is_file():
         raise CheckpointError(f"no file or folder at {path}")
+    stated = path.parent / "config.json"
+    if path.suffix == ".bin" and stated.is_file():  # HuggingFace's pair of files
+        contents = {path.name: _read_file(path), stated.name: _read_json(stated)}
+        return Record("folder", contents)
     return _read_file(path)
 
 
@@ -113,7 +119,7 @@ def _check(tree, budget: int):
             pending += [(v, depth + 1) for v in node]
         elif isinstance(node, Record):
             pending.append((node.state, depth + 1))
-        elif isinstance(node, rebuild.Unfinished) and node.kind == "numpy.ndarray":
+        elif isinstance(node, arrays.Unfinished) and node.kind == "numpy.ndarray":
             raise CheckpointError("it holds an array without content")
         if budget < 0:
             raise CheckpointError("its arrays are larger than the file, by repetition")
@@ -146,14 +152,18 @@ def _read_folder(path: Path):
 
 
 def ignored_files(path) -> list[str]:
-    """Returns the names of a folder's optimiser files, which are never read."""
+    """Returns the names of a folder's files that are never read.
+
+    Optimiser states, and the copies that BigGAN-PyTorch numbers (`G_copy0.pth`,
+    `G_best1.pth`) beside the plain file.
+    """
     path = Path(path)
-    if not path.is_dir():
-        return []
+    names = [p.name for p in path.iterdir()] if path.is_dir() else []
     return sorted(
-        p.name
-        for p in path.iterdir()
-        if p.suffix in FOLDER_ENDINGS and "optim" in p.name
+        name
+        for name in names
+        if name.endswith(FOLDER_ENDINGS)
+        and ("optim" in name or _COPY.sub("", name) in set(names) - {name})
     )
 
 

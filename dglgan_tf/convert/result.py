@@ -69,14 +69,14 @@ def build(cls, config: dict, entries, arrays: dict, ignored=(), what: str = "net
         refuses.
     """
     from dglgan_tf.compat import tf
-    from dglgan_tf.networks import base, files
+    from dglgan_tf.networks import base, files, weightless
 
     try:
         tensors = mapping.apply(entries, arrays, ignored)
     except CheckpointError as error:
         raise CheckpointError(f"{what}: {error}") from error
     try:
-        with tf.Graph().as_default():
+        with weightless.weightless():
             layout = base.named_variables(cls(**config))
             shapes = {n: tuple(v.shape) for n, v in layout.items()}
         _compare(shapes, tensors, what)

@@ -15,6 +15,7 @@ def ada_generator(network, form: str) -> dict:
       CheckpointError: that class has no such network.
     """
     widths = common.widths(network)
+    require_mean(network, form)
     if network.num_classes and network.label_method != "embedding":
         raise CheckpointError(f"{form} cannot hold label concatenation")
     constant = int(network.constant.shape[2])
@@ -75,6 +76,19 @@ def ada_discriminator(network, form: str) -> dict:
     }
 
 
+def require_mean(network, form: str) -> None:
+    """Refuses weights without the mean style vector, which the format always has.
+
+    Raises:
+      CheckpointError: with what to do.
+    """
+    if not network.w_avg_known:
+        raise CheckpointError(
+            f"{form} holds the mean style vector, which these weights came without: "
+            "call estimate_w_avg() first"
+        )
+
+
 def _ada_images(network) -> dict:
     return {
         "c_dim": network.num_classes,
@@ -118,6 +132,8 @@ def tf1(network, form: str) -> dict:
         raise CheckpointError(
             f"{form} cannot hold labels by {network.label_method}, only by {method}"
         )
+    if is_generator:
+        require_mean(network, form)
     taps = np.asarray(network.resample_filter)
     if taps.ndim != 1:
         raise CheckpointError(f"{form} cannot hold a filter that is a matrix")
@@ -127,7 +143,7 @@ def tf1(network, form: str) -> dict:
         "label_size": network.num_classes,
         "architecture": network.architecture,
         "resample_kernel": taps.tolist(),
-        **_tf1_widths(network, is_generator, form),
+        **_tf1_widths(network, is_generator),
     }
     if not is_generator:
         arguments["mbstd_group_size"] = network.mbstd_group_size
@@ -144,7 +160,7 @@ def tf1(network, form: str) -> dict:
     }
 
 
-def _tf1_widths(network, is_generator, form) -> dict:
+def _tf1_widths(network, is_generator) -> dict:
     """Returns fmap_base, fmap_max and, for a narrowed network, channels_fraction.
 
     nf(stage) = min(fmap_base >> stage, fmap_max); everything is nf // fraction except
@@ -170,7 +186,4 @@ def _tf1_widths(network, is_generator, form) -> dict:
                 if fraction > 1:
                     found["channels_fraction"] = fraction
                 return found
-    raise CheckpointError(
-        f"{form} cannot hold widths {widths} with {extra} units at the end of 4x4: "
-        "they follow no fmap_base, fmap_max and channels_fraction"
-    )
+    return {}  # explicit widths: only the variables' shapes tell them

@@ -56,12 +56,13 @@ def _check_arguments(record):
 
 
 def _mean(tree, key, settings, notes) -> np.ndarray:
-    """The mean style vector: it belongs to g_ema; training files lack it."""
+    """The mean style vector: one for g and g_ema (a copy, not an average).
+
+    Files that training wrote lack it.
+    """
     mean = tree.get("latent_avg")
-    settings["w_avg_known"] = mean is not None and (
-        key == "g_ema" or "g_ema" not in tree
-    )
-    if settings["w_avg_known"]:
+    settings["w_avg_known"] = mean is not None
+    if mean is not None:
         return np.asarray(mean)
     notes.append(
         f"{key} comes without the mean style vector: truncation needs "

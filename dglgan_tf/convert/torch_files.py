@@ -11,7 +11,7 @@ import zipfile
 
 import numpy as np
 
-from dglgan_tf.convert import rebuild, unpickle
+from dglgan_tf.convert import arrays, rebuild, unpickle
 from dglgan_tf.convert.errors import CheckpointError, shown
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
@@ -67,7 +67,7 @@ def read_zip(buffer):
                 f"{dtype} were announced"
             )
         elements = np.frombuffer(data, dtype, count)
-        found = rebuild.Storage(dtype, count, elements, is_bfloat16)
+        found = arrays.Storage(dtype, count, elements, is_bfloat16)
         return storages.setdefault((name, dtype, count), found)
 
     data = _stored(buffer, entries[pickles[0]])
@@ -82,20 +82,25 @@ class _View(io.RawIOBase):
         self._at = 0
 
     def seekable(self):
+        """Yes."""
         return True
 
     def readable(self):
+        """Yes."""
         return True
 
     def seek(self, offset, whence=0):
+        """Moves; returns the new position."""
         start = (0, self._at, len(self._buffer))[whence]
         self._at = max(0, start + offset)
         return self._at
 
     def tell(self):
+        """Returns the position."""
         return self._at
 
     def readinto(self, target):
+        """Fills a buffer; returns how many bytes there were."""
         piece = self._buffer[self._at : self._at + len(target)]
         target[: len(piece)] = piece
         self._at += len(piece)
@@ -173,7 +178,7 @@ def read_legacy(buffer, work=None):
             return identity[1]  # source text follows; the class itself is inert
         dtype, is_bfloat16, name, count = _identity(identity, order)
         known = storages.setdefault(
-            name, rebuild.Storage(dtype, count, None, is_bfloat16)
+            name, arrays.Storage(dtype, count, None, is_bfloat16)
         )
         if (known.dtype, known.count) != (dtype, count):
             raise CheckpointError(f"storage {shown(name)} has two different sizes")

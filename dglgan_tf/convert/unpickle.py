@@ -8,7 +8,7 @@ every length is checked against the file before it is used, the work is bounded.
 
 import struct
 
-from dglgan_tf.convert import rebuild
+from dglgan_tf.convert import arrays, rebuild
 from dglgan_tf.convert.errors import CheckpointError, shown
 
 BIG_TEXT = 1 << 16
@@ -29,7 +29,7 @@ class Unpickler:
         Args:
           buffer: memoryview of bytes.
           position: where the pickle starts.
-          storages: function (persistent id) -> `rebuild.Storage` for torch
+          storages: function (persistent id) -> `arrays.Storage` for torch
             containers; None refuses persistent ids.
           work: the count of work that this pickle shares with others of its file.
         """
@@ -129,7 +129,7 @@ class Unpickler:
     def _text(self, count: int, encoding: str = "utf-8"):
         raw = self._take(count)
         if count > BIG_TEXT:
-            self._push(rebuild.Text(raw, encoding))
+            self._push(arrays.Text(raw, encoding))
         else:
             self._push(bytes(raw).decode(encoding, "surrogatepass"))
 
@@ -181,7 +181,7 @@ class Unpickler:
     def _put(self, index: int):
         value = self._stack[-1]
         self._memo[index] = value
-        if isinstance(value, rebuild.Unfinished):
+        if isinstance(value, arrays.Unfinished):
             value.memo.append(index)
 
     def _get(self, index: int):
@@ -214,7 +214,7 @@ class Unpickler:
         state = self._pop()
         target = self._stack[-1]
         built = rebuild.build(target, state)
-        if isinstance(target, rebuild.Unfinished):
+        if isinstance(target, arrays.Unfinished):
             for index in target.memo:
                 self._memo[index] = built
         self._stack[-1] = built

@@ -1,8 +1,8 @@
 """Parameters, multiply-accumulates and activations per layer, without running anything.
 
-A network is rebuilt from its configuration inside a throw-away `tf.Graph` and called
-once there: the layers write their products into `dglgan_tf.ops.ledger`, the graph tells
-the sizes of the tensors. A 1024-pixel network is counted in seconds and in no memory.
+A network is rebuilt from its configuration without weights and traced once: the layers
+write their products into `dglgan_tf.ops.ledger`, the graph tells the sizes of the
+tensors. A 1024-pixel network is counted in seconds and in no memory.
 
 Conventions of the totals, per image:
   macs: an up-convolution counts as a transposed convolution, at its input resolution.
@@ -18,7 +18,7 @@ import dataclasses
 import numpy as np
 
 from dglgan_tf.compat import keras, tf
-from dglgan_tf.networks import base
+from dglgan_tf.networks import base, weightless
 from dglgan_tf.ops import ledger
 
 # Operations whose result is their input under another name or shape.
@@ -78,16 +78,15 @@ def count(network: base.Network) -> Cost:
     """Returns the cost of a generator or a discriminator.
 
     Args:
-      network: only its class and configuration are used; it may itself have been built
-        inside a graph.
+      network: only its class and configuration are used; it may itself be
+        `weightless`.
     """
-    with tf.Graph().as_default() as graph, ledger.open_ledger() as entries:
+    with weightless.weightless():
         copy = type(network).from_config(network.get_config())
-        start = len(graph.get_operations())
-        inputs, output = _call(copy)
-        operations = graph.get_operations()[start:]
+    with ledger.open_ledger() as entries:
+        graph, inputs, output = _trace(copy)
     rows = _rows(copy, entries)
-    kept, peak = _activations(operations, inputs, output)
+    kept, peak = _activations(graph.get_operations(), inputs, output)
     totals = {
         name: sum(getattr(row, name) for row in rows)
         for name in ("parameters", "macs", "macs_output", "executed")
@@ -97,21 +96,21 @@ def count(network: base.Network) -> Cost:
     )
 
 
-def _call(network):
-    """Calls a network on one image's placeholders; returns (inputs, output)."""
-    labels = None
-    inputs = []
-    if network.num_classes:
-        labels = tf.compat.v1.placeholder(tf.int32, [1], "labels")
-        inputs.append(labels)
+def _trace(network):
+    """Traces a call on one image; returns the graph, its inputs and its output."""
     if isinstance(network, base.Generator):
-        first = tf.compat.v1.placeholder(tf.float32, [1, network.z_dim], "z")
+        specs = [tf.TensorSpec([1, network.z_dim], tf.float32)]
     else:
         size = network.resolution
-        shape = [1, size, size, network.num_channels]
-        first = tf.compat.v1.placeholder(tf.float32, shape, "images")
-    inputs.insert(0, first)
-    return inputs, network(first, labels, training=False)
+        specs = [tf.TensorSpec([1, size, size, network.num_channels], tf.float32)]
+    if network.num_classes:
+        specs.append(tf.TensorSpec([1], tf.int32))
+
+    def call(first, labels=None):
+        return network(first, labels, training=False)
+
+    function = tf.function(call, autograph=False).get_concrete_function(*specs)
+    return function.graph, function.inputs[: len(specs)], function.outputs[0]
 
 
 def layer_paths(network: base.Network) -> dict[int, str]:

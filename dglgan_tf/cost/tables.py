@@ -32,13 +32,19 @@ def count_all(networks: dict) -> dict[str, macs.Cost]:
     }
 
 
-def compare(networks: dict, layers: bool = True, latency: dict | None = None) -> str:
+def compare(
+    networks: dict,
+    layers: bool = True,
+    latency: dict | None = None,
+    layer_ms: dict | None = None,
+) -> str:
     """Returns a plain-text table of networks side by side.
 
     Args:
       networks: {'teacher': network or Cost, 'student': ...}.
       layers: False leaves out the rows per layer.
       latency: {name: latency.Latency} measured, added to the totals.
+      layer_ms: {name: {path: milliseconds}} of `latency.per_layer`, a column more.
 
     Returns:
       lines of text: totals with percentages of the first network, then one line per
@@ -47,7 +53,7 @@ def compare(networks: dict, layers: bool = True, latency: dict | None = None) ->
     costs = count_all(networks)
     text = render(*_totals(costs, latency or {}))
     if layers:
-        text += "\n\n" + render(*_layers(costs))
+        text += "\n\n" + render(*_layers(costs, layer_ms or {}))
     return text
 
 
@@ -71,24 +77,30 @@ def _line(title, field, items):
     return cells
 
 
-def _layers(costs):
+def _layers(costs, layer_ms):
     head = ["layer"]
     for name in costs:
-        head += [f"{name} output", "params", "MACs", "%"]
+        timed = ["ms"] if name in layer_ms else []
+        head += [f"{name} output", "params", "MACs", "%", *timed]
     tables = {n: {row.path: row for row in cost.rows} for n, cost in costs.items()}
     body = []
     for path in _paths(costs.values()):
         cells = [path]
         for name, cost in costs.items():
-            row = tables[name].get(path)
-            if row is None:
-                cells += ["-"] * 4
-                continue
-            shape = "x".join(str(size) for size in row.output_shape) or "-"
-            share = _percent(row.macs, cost.macs)
-            cells += [shape, scaled(row.parameters), scaled(row.macs), share]
+            cells += _cells(tables[name].get(path), cost)
+            if name in layer_ms:
+                spent = layer_ms[name].get(path)
+                cells.append("-" if spent is None else f"{spent:.3g}")
         body.append(cells)
     return head, body
+
+
+def _cells(row, cost):
+    if row is None:
+        return ["-"] * 4
+    shape = "x".join(str(size) for size in row.output_shape) or "-"
+    share = _percent(row.macs, cost.macs)
+    return [shape, scaled(row.parameters), scaled(row.macs), share]
 
 
 def _paths(costs) -> list[str]:
@@ -141,3 +153,32 @@ def compare_json(networks: dict) -> str:
     return json.dumps(
         {name: dataclasses.asdict(cost) for name, cost in costs.items()}, indent=2
     )
+
+
+def speedups(costs: dict, times: dict) -> list[str]:
+    """Returns a line for each network after the first: how much faster it is, and why.
+
+    Args:
+      costs: {name: macs.Cost}.
+      times: {name: latency.Latency}; empty gives no lines.
+
+    Returns:
+      measured speed-up beside the ratio of MACs, with a warning where it is less than
+      half of that.
+    """
+    names = [name for name in costs if name in times]
+    lines = []
+    for name in names[1:]:
+        ratio = costs[names[0]].executed / max(costs[name].executed, 1)
+        faster = times[names[0]].p50_ms / times[name].p50_ms
+        line = (
+            f"{name}: {faster:.2f} times as fast as {names[0]} (p50, batch "
+            f"{times[name].batch}), MACs {ratio:.2f} times fewer"
+        )
+        if faster < ratio / 2:
+            line += (
+                "; WARNING: far below the MACs: at this size memory traffic and fixed "
+                "costs of each operation dominate, try a larger batch"
+            )
+        lines.append(line)
+    return lines

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from absl import logging
 
 Labels = tuple[np.ndarray, list[str]]
 _NO_LABELS = "none"
+_STORAGE = re.compile(r"\d{5}")
 
 
 def find(
@@ -52,9 +54,21 @@ def find(
 
 
 def from_folders(names: list[str], where: str, insist: bool = False) -> Labels:
-    """Takes each top-level sub-folder, in the order of names, for a class."""
+    """Takes each top-level sub-folder, in the order of names, for a class.
+
+    Sub-folders named 00000, 01000, ... only spread many files, as in FFHQ; they are
+    classes only if `insist` is True.
+    """
     tops = [name.split("/")[0] if "/" in name else None for name in names]
     loose = [name for name, top in zip(names, tops, strict=True) if top is None]
+    if not loose and not insist and all(_STORAGE.fullmatch(top) for top in tops):
+        logging.info(
+            "%s: sub-folders with names of five digits (%s, ...) are taken for mere "
+            "storage, not for classes; labels='folders' would use them.",
+            where,
+            tops[0],
+        )
+        return _unlabelled(names)
     if not loose:
         class_names = sorted(set(tops))
         numbers = {name: number for number, name in enumerate(class_names)}

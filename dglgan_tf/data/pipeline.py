@@ -35,19 +35,16 @@ def make_dataset(
 ) -> tf.data.Dataset:
     """Makes the training input. Context: *host*.
 
-    Every epoch is a full pass in an order of its own. Batches run across the end of an
-    epoch, so no image is dropped while repeating. The auto-shard policy is off: under
-    `strategy.experimental_distribute_dataset` one host's replicas split each batch,
-    and several hosts pass their own `shard` through
-    `strategy.distribute_datasets_from_function`.
+    Every epoch is a full pass in its own order; batches run across its end. Auto-shard
+    is off: with `experimental_distribute_dataset` a host's replicas split each batch;
+    hosts pass their `shard` through `distribute_datasets_from_function`.
 
     Args:
       source: images and labels.
       batch_size: images in a global batch, over all hosts.
       resolution: must equal the source's; None accepts it.
       num_channels: 3 repeats grey images thrice; None keeps the source's.
-      num_classes: of the model: 0 is unconditional (labels are passed on but mean
-        nothing), larger needs a source with that many classes; None does not check.
+      num_classes: of the model, see `check_classes`; None does not check.
       mirror: flips each image left to right with probability 1/2.
       seed: of order and flips.
       shard: (index, count): global batch k is the same for every count, and each host
@@ -57,8 +54,7 @@ def make_dataset(
         not fill a batch.
       shuffle: False keeps the stored order.
       prefetch: batches prepared ahead.
-      map_fn: applied to each element {'images', 'labels'}, for instance an augmentation
-        from keras-cv; must be deterministic if resume is to be exact.
+      map_fn: applied to each element; deterministic if resume is to be exact.
 
     Returns:
       dataset of {'images': float32 [B, H, W, C] in [-1, 1], 'labels': int32 [B]} with
@@ -67,8 +63,7 @@ def make_dataset(
     channels = _check(
         source, batch_size, resolution, num_channels, shard, start_image, repeat
     )
-    if num_classes is not None:
-        check_classes(source, num_classes)
+    check_classes(source, num_classes or 0)
     positions = _positions(source, seed, start_image, repeat, shuffle, mirror)
     dataset = positions.batch(batch_size, drop_remainder=True)
     index, count = shard
@@ -76,24 +71,32 @@ def make_dataset(
     if count > 1:
         part = slice(index * share, (index + 1) * share)
         dataset = dataset.map(lambda i, flip: (i[part], flip[part]))
-    labels = tf.constant(source.labels)
     shape = (share, source.resolution, source.resolution, channels)
+    load = _loader(source, shape, mirror)
+    parallel = None if source.in_memory else tf.data.AUTOTUNE
+    dataset = dataset.map(load, num_parallel_calls=parallel)
+    if map_fn is not None:
+        dataset = dataset.map(map_fn, num_parallel_calls=parallel)
+    return dataset.prefetch(prefetch).with_options(_options())
+
+
+def _loader(
+    source: base.Source, shape: tuple[int, int, int, int], mirror: bool
+) -> Callable:
+    """Returns f(indices [B] int64, flips [B] bool) -> {'images', 'labels'}."""
+    labels = tf.constant(source.labels)
 
     def load(indices, flips):
         images = source.fetch(indices)
         if mirror:
             flipped = tf.reverse(images, axis=[2])
             images = tf.where(flips[:, None, None, None], flipped, images)
-        if channels != source.num_channels:
-            images = tf.repeat(images, channels, axis=3)
+        if shape[3] != source.num_channels:
+            images = tf.repeat(images, shape[3], axis=3)
         images = tf.ensure_shape(to_float(images), shape)
         return {"images": images, "labels": tf.gather(labels, indices)}
 
-    parallel = None if source.in_memory else tf.data.AUTOTUNE
-    dataset = dataset.map(load, num_parallel_calls=parallel)
-    if map_fn is not None:
-        dataset = dataset.map(map_fn, num_parallel_calls=parallel)
-    return dataset.prefetch(prefetch).with_options(_options())
+    return load
 
 
 def _options() -> tf.data.Options:

@@ -65,6 +65,7 @@ class EqualizedDense(keras.layers.Layer):
         self.built = True
 
     def call(self, x):
+        """[N, in_width] -> [N, out_width]."""
         # The input is smaller than the kernel: scaling it costs less.
         scale = self.lr_multiplier / math.sqrt(self.in_width) * self.gain
         x = tf.matmul(x * scale, self.kernel)
@@ -121,6 +122,7 @@ class EqualizedConv(keras.layers.Layer):
         self.built = True
 
     def call(self, x):
+        """[N, H, W, in_width] -> [N, H', W', out_width]."""
         kernel = self.kernel * (self.gain / math.sqrt(self.in_width * self.size**2))
         y = convolve(x, kernel, self.resample_by, self.fir)
         enter_conv(self, x, y, self.size, self.resample_by, self.fir)

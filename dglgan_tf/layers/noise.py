@@ -1,6 +1,7 @@
 """Per-pixel noise with one learned strength (StyleGAN2)."""
 
 from dglgan_tf.compat import keras, tf
+from dglgan_tf.ops import philox
 
 MODES = ("const", "none", "random")
 
@@ -43,8 +44,7 @@ class Noise(keras.layers.Layer):
             return strength * tf.cast(self.constant, x.dtype)[None, :, :, None]
         batch = tf.shape(x)[0] if x.shape[0] is None else x.shape[0]
         shape = [batch, self.resolution, self.resolution, 1]
-        noise = tf.random.stateless_normal(shape, seed, dtype=x.dtype, alg="philox")
-        return strength * noise
+        return strength * tf.cast(philox.normal(shape, seed), x.dtype)
 
 
 def check_mode(mode: str, seed) -> None:

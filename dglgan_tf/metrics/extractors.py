@@ -221,7 +221,7 @@ BUILDERS: dict[str, Callable[..., Extractor]] = {
 
 
 def build(name: str, **arguments) -> Extractor:
-    """Returns the extractor of a name in `BUILDERS`.
+    """Returns the extractor of a name in `BUILDERS`; equal ones are built once.
 
     Raises:
       ValueError: unknown name or missing weights.
@@ -230,4 +230,10 @@ def build(name: str, **arguments) -> Extractor:
         raise ValueError(
             f"extractor={name!r} is not known: use one of {', '.join(BUILDERS)}"
         )
+    return built(name, **arguments)
+
+
+@functools.lru_cache(maxsize=4)
+def built(name, **arguments) -> Extractor:
+    """Calls the builder; a compiled network is kept for the next evaluation."""
     return BUILDERS[name](**arguments)

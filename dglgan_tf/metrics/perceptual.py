@@ -9,6 +9,7 @@ channel, are averaged over positions and summed over taps.
 * `efficientnet_lite0`: taps of the offline network, every channel with weight 1.
 """
 
+import functools
 import importlib.metadata
 from collections.abc import Callable
 from pathlib import Path
@@ -179,7 +180,7 @@ BUILDERS: dict[str, Callable[..., Perceptual]] = {
 
 
 def build(name: str, **arguments) -> Perceptual:
-    """Returns the perceptual distance of a name in `BUILDERS`.
+    """Returns the perceptual distance of a name in `BUILDERS`; built once.
 
     Raises:
       ValueError: unknown name or missing weights.
@@ -189,4 +190,9 @@ def build(name: str, **arguments) -> Perceptual:
             f"extractor={name!r} gives no perceptual distance: use one of "
             f"{', '.join(BUILDERS)}"
         )
+    return _built(name, **arguments)
+
+
+@functools.lru_cache(maxsize=2)
+def _built(name, **arguments):
     return BUILDERS[name](**arguments)

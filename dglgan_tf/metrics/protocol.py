@@ -7,7 +7,7 @@ side by side only where their protocols agree.
 # What may differ between compared scores: it names the subject, not the yardstick.
 SUBJECT = ("generated", "seed", "package_version")
 # ... but of the subject, these change the meaning of the number.
-_OF_SUBJECT = ("truncation", "labels")
+_OF_SUBJECT = ("batch_norm", "labels", "noise", "truncation", "weights")
 
 
 def differences(first: dict, second: dict) -> list[str]:
@@ -20,6 +20,10 @@ def differences(first: dict, second: dict) -> list[str]:
       'name: a against b' for each entry that would make a comparison meaningless.
     """
     left, right = _yardstick(first), _yardstick(second)
+    for key in left.keys() ^ right.keys():
+        if key.startswith("generated."):  # one of them has no such thing
+            left.pop(key, None)
+            right.pop(key, None)
     return [
         f"{key}: {left.get(key)!r} against {right.get(key)!r}"
         for key in sorted(left.keys() | right.keys())

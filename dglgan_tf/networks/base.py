@@ -3,7 +3,7 @@
 The trainer, the samplers, the exporters and the metrics know only these two classes.
 Weights are created in the constructor (all shapes follow from its arguments), so a
 network has its exact parameter count before its first call, and building one inside
-`tf.Graph().as_default()` costs neither memory nor time.
+`weightless.weightless()` costs neither memory nor time.
 """
 
 import inspect

@@ -30,9 +30,12 @@ from dglgan_tf.layers import equalized, updates
 from dglgan_tf.layers import noise as noise_layers
 from dglgan_tf.networks import base, stylegan2_discriminator
 from dglgan_tf.networks import stylegan2_blocks as blocks
-from dglgan_tf.ops import resample, seeds
+from dglgan_tf.ops import philox, resample
 
 StyleGAN2Discriminator = stylegan2_discriminator.StyleGAN2Discriminator
+
+# Uses of a call's seed; out of the way of the small numbers that callers fold in.
+_MIX, _COIN, _NOISE = 1000, 1001, 1002
 
 
 @gin.configurable
@@ -95,6 +98,14 @@ class StyleGAN2Generator(base.Generator):
             "label_method", label_method, ("embedding", "concatenation")
         )
         blocks.check_choice("num_channels", num_channels, (1, 3))
+        blocks.check_sizes(
+            z_dim=z_dim,
+            w_dim=w_dim,
+            mapping_layers=mapping_layers,
+            mapping_width=mapping_width,
+            embed_width=embed_width,
+            const_channels=const_channels,
+        )
         self.resolution = resolution
         self.num_channels, self.num_classes = num_channels, num_classes
         self.z_dim, self.w_dim = z_dim, w_dim
@@ -102,7 +113,8 @@ class StyleGAN2Generator(base.Generator):
         self.mapping_lr_multiplier = mapping_lr_multiplier
         self.channel_base, self.channel_max = channel_base, channel_max
         self.channels_fraction = channels_fraction
-        self.channels, self.const_channels = channels, const_channels
+        self.channels = blocks.explicit_widths(resolution, channels)
+        self.const_channels = const_channels
         self.architecture, self.resample_filter = architecture, resample_filter
         self.conv_clamp = conv_clamp
         self.label_method, self.embed_width = label_method, embed_width
@@ -170,19 +182,22 @@ class StyleGAN2Generator(base.Generator):
         """See `base.Generator`: constant noise and no truncation when not training."""
         if not training:
             return self.synthesize(self.map(z, labels))
-        ws = self.training_ws(z, labels, seed)
+        ws = self.map(z, labels, training=True, seed=seed)
         return self.synthesize(ws, noise="random", seed=seed)
 
-    def map(self, z, labels=None):
+    def map(self, z, labels=None, training=False, seed=None):
         """Maps latents to style vectors.
 
         Args:
           z: [N, z_dim] float32.
           labels: [N] int or [N, num_classes] float; None when num_classes = 0.
+          training: True does what `training_ws` does, with `seed`.
 
         Returns:
-          ws: [N, num_ws, w_dim], the same style vector for each layer.
+          ws: [N, num_ws, w_dim], the same style vector for each layer unless training.
         """
+        if training:
+            return self.training_ws(z, labels, seed)
         return self._broadcast(self.mapping(*self._inputs(z, labels)))
 
     def training_ws(self, z, labels, seed):
@@ -207,9 +222,7 @@ class StyleGAN2Generator(base.Generator):
             w = self.mapping(z, onehot)
             self._move_w_avg(w)
             return self._broadcast(w)
-        other = tf.random.stateless_normal(
-            tf.shape(z), seeds.fold(seed, 0), dtype=z.dtype, alg="philox"
-        )
+        other = tf.cast(philox.normal(tf.shape(z), philox.fold(seed, _MIX)), z.dtype)
         both = self.mapping(
             tf.concat([z, other], axis=0),
             None if onehot is None else tf.tile(onehot, [2, 1]),
@@ -255,7 +268,7 @@ class StyleGAN2Generator(base.Generator):
         Args:
           ws: [N, num_ws, w_dim].
           noise: 'const' (the stored maps), 'none', or 'random' (from `seed`).
-          seed: [2] int32.
+          seed: [2] int32; outside of compiled functions None draws one.
 
         Returns:
           images: [N, resolution, resolution, num_channels], nominally [-1, 1].
@@ -268,6 +281,8 @@ class StyleGAN2Generator(base.Generator):
         Returns:
           images, {resolution: [N, resolution, resolution, width]}.
         """
+        if noise == "random" and seed is None and tf.executing_eagerly():
+            seed = tf.random.uniform([2], maxval=2**31 - 1, dtype=tf.int32)
         noise_layers.check_mode(noise, seed)
         ws = tf.cast(tf.convert_to_tensor(ws), self.compute_dtype)
         batch = tf.shape(ws)[0] if ws.shape[0] is None else ws.shape[0]
@@ -276,11 +291,12 @@ class StyleGAN2Generator(base.Generator):
         images, features = None, {}
         for index, (side, block) in enumerate(self.blocks.items()):
             first = max(2 * index - 1, 0)
-            draws = (None, None)
+            uses = (None, None)
             if noise == "random":
-                draws = seeds.fold(seed, 2 * index + 2), seeds.fold(seed, 2 * index + 3)
+                layer = _NOISE + 2 * index
+                uses = philox.fold(seed, layer), philox.fold(seed, layer + 1)
             own = ws[first : 2 * index + 2]
-            x = block(x, own, noise_mode=noise, seeds=draws)
+            x = block(x, own, noise_mode=noise, seeds=uses)
             features[int(side)] = x
             if images is not None:
                 images = resample.upsample2(images, self._fir)
@@ -309,7 +325,7 @@ class StyleGAN2Generator(base.Generator):
 
     def _crossover(self, seed):
         """The first layer that takes the second style; num_ws = none does."""
-        coin = tf.random.stateless_uniform((), seeds.fold(seed, 1), alg="philox")
+        coin = philox.uniform((), philox.fold(seed, _COIN))
         share = coin / self.style_mixing_prob
         # Below 1 with the mixing probability, and then uniform: one draw is enough.
         layer = 1 + tf.cast(share * (self.num_ws - 1), tf.int32)

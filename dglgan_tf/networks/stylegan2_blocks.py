@@ -24,36 +24,55 @@ def width_at(resolution: int, channel_base: int, channel_max: int) -> int:
     return max(1, min(channel_base // resolution, channel_max))
 
 
+def explicit_widths(resolution: int, channels) -> list[int] | None:
+    """Returns explicit widths at 4, 8, ..., resolution; None where there are none.
+
+    Args:
+      channels: widths in that order, {resolution: width}, or None.
+
+    Raises:
+      ValueError: another number of widths, or one that is not positive.
+    """
+    if channels is None:
+        return None
+    sides = resolutions(resolution)
+    if isinstance(channels, dict):
+        given = {int(side): width for side, width in channels.items()}
+        if sorted(given) != sides:
+            raise ValueError(f"channels={given} must name exactly the sizes {sides}")
+        channels = [given[side] for side in sides]
+    widths = [int(width) for width in channels]
+    if len(widths) != len(sides) or min(widths) < 1:
+        raise ValueError(
+            f"channels={widths} must hold {len(sides)} positive widths, one for each "
+            f"of {sides}"
+        )
+    return widths
+
+
 def block_widths(
     resolution, channel_base, channel_max, channels_fraction, channels
 ) -> list[int]:
     """Returns the channels at 4, 8, ..., resolution.
 
     Args:
-      channels: explicit widths in that order, or {resolution: width}; None = the rule
+      channels: explicit widths in that order; None = the rule
         min(channel_base // R, channel_max) // channels_fraction.
     """
-    sides = resolutions(resolution)
     if channels_fraction < 1 or channels_fraction != int(channels_fraction):
         raise ValueError(
             f"channels_fraction={channels_fraction} must be an integer, 1 or larger"
         )
-    if channels is None:
-        widths = [
-            width_at(side, channel_base, channel_max) // int(channels_fraction)
-            for side in sides
-        ]
-    elif isinstance(channels, dict):
-        given = {int(side): width for side, width in channels.items()}
-        if sorted(given) != sides:
-            raise ValueError(f"channels={given} must name exactly the sizes {sides}")
-        widths = [int(given[side]) for side in sides]
-    else:
-        widths = [int(width) for width in channels]
-    if len(widths) != len(sides) or min(widths) < 1:
+    if channels is not None:
+        return list(channels)
+    widths = [
+        width_at(side, channel_base, channel_max) // int(channels_fraction)
+        for side in resolutions(resolution)
+    ]
+    if min(widths) < 1:
         raise ValueError(
-            f"channels={widths} must hold {len(sides)} positive widths, one for each "
-            f"of {sides}: choose a larger channel_base or a smaller channels_fraction"
+            f"channels_fraction={channels_fraction} leaves widths {widths}: choose a "
+            "smaller one, or a larger channel_base"
         )
     return widths
 
@@ -62,6 +81,15 @@ def check_choice(name: str, value, choices) -> None:
     """Raises ValueError where `value` is none of `choices`."""
     if value not in choices:
         raise ValueError(f"{name}={value!r} must be one of {tuple(choices)}")
+
+
+def check_sizes(**sizes) -> None:
+    """Raises ValueError where a size is neither None nor a positive integer."""
+    for name, value in sizes.items():
+        if value is None:
+            continue
+        if not isinstance(value, (int, np.integer)) or value < 1:
+            raise ValueError(f"{name}={value!r} must be a positive integer")
 
 
 def require_labels(network, labels):

@@ -63,6 +63,11 @@ class DiscriminatorHead(keras.layers.Layer):
         super().__init__(name=name)
         conv = equalized.EqualizedConv
         self.from_rgb = conv(rgb, width, 1, "lrelu") if rgb else None
+        if num_channels and width % num_channels:
+            raise ValueError(
+                f"mbstd_num_channels={num_channels} must divide the {width} channels "
+                "at 4x4"
+            )
         self.minibatch_std = None
         if num_channels:
             self.minibatch_std = minibatch_std.MinibatchStd(group_size, num_channels)
@@ -128,10 +133,19 @@ class StyleGAN2Discriminator(base.Discriminator):
         blocks.check_choice("architecture", architecture, blocks.ARCHITECTURES)
         blocks.check_choice("label_method", label_method, ("projection", "selection"))
         blocks.check_choice("num_channels", num_channels, (1, 3))
+        blocks.check_sizes(
+            mbstd_group_size=mbstd_group_size,
+            dense_width=dense_width,
+            cmap_dim=cmap_dim,
+            mapping_layers=mapping_layers,
+            mapping_width=mapping_width,
+            embed_width=embed_width,
+        )
         self.resolution = resolution
         self.num_channels, self.num_classes = num_channels, num_classes
         self.channel_base, self.channel_max = channel_base, channel_max
-        self.channels_fraction, self.channels = channels_fraction, channels
+        self.channels_fraction = channels_fraction
+        self.channels = blocks.explicit_widths(resolution, channels)
         self.architecture, self.resample_filter = architecture, resample_filter
         self.conv_clamp = conv_clamp
         self.mbstd_group_size = mbstd_group_size

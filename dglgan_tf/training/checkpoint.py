@@ -60,14 +60,23 @@ def restore(train_state: state.TrainState, path) -> dict:
                 f"{error}: {changed}set it back, or start a new run directory"
             ) from error
     stored = files.read_tensors(path)
-    for name, variable in _other_variables(train_state).items():
+    others = _other_variables(train_state)
+    roles = tuple(f"{role}/" for role in train_state.networks.by_role())
+    unused = sorted(n for n in stored if not n.startswith(roles) and n not in others)
+    if unused:
+        raise ValueError(
+            f"{path} holds {unused[0]}, which this configuration has no use for: the "
+            "run's optimizer, teachers or regularizers were changed; start a new run "
+            "directory, or set them back"
+        )
+    for name, variable in others.items():
         if name not in stored or stored[name].shape != tuple(variable.shape):
             raise ValueError(
                 f"{path} has no {name} of shape {tuple(variable.shape)}: the run's "
                 "optimizer, teachers or regularizers were changed; start a new run "
                 "directory, or set them back"
             )
-    for name, variable in _other_variables(train_state).items():
+    for name, variable in others.items():
         variable.assign(stored[name].astype(variable.dtype.as_numpy_dtype))
     train_state.counters = state.Counters(**header["counters"])
     return header["info"]

@@ -173,6 +173,11 @@ def state(optimizer) -> list[tf.Variable]:
     return list(optimizer.variables)
 
 
+def learning_rate(optimizer) -> float:
+    """Returns the learning rate as it is now (eager)."""
+    return float(tf.convert_to_tensor(optimizer.learning_rate))
+
+
 def _legacy_optimizer():
     return keras.optimizers.legacy.Optimizer
 

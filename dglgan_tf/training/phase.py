@@ -13,7 +13,8 @@ equal N microbatches on the same split.
 A step whose loss or gradient is not finite moves nothing: state keeps its value and a
 zero gradient takes the place of the bad one (so weights stay where they are, unless
 the optimizer carries momentum or weight decay). Replicas agree, since they look at
-the reduced numbers, and no host waits: the metric `<phase>/skipped` tells.
+the reduced numbers, and no host waits: the metric `<phase>/skipped` is 0, or 1 + the
+position of the first bad tensor among the phase's variables (the loss comes last).
 """
 
 import dataclasses
@@ -99,10 +100,10 @@ def compile_phase(phase: Phase, strategy, latents: draws.Latents, jit: bool):
         gradients, loss, values = _reduce(
             gradients, loss, values, pending, replicas, context
         )
-        finite = _all_finite([*gradients, loss])
+        finite, skipped = _all_finite([*gradients, loss])
         _apply(phase, gradients, finite)
         _assign(pending, values, finite)
-        metrics[f"{phase.name}/skipped"] = 1.0 - tf.cast(finite, tf.float32)
+        metrics[f"{phase.name}/skipped"] = skipped
         return metrics
 
     def step(reals, seed, scalars):
@@ -192,7 +193,10 @@ def _reduce(gradients, loss, values, pending, replicas, context):
 def _all_finite(tensors):
     # A sum is finite only where every term is: one reduction for each tensor.
     sums = tf.stack([tf.reduce_sum(tensor) for tensor in tensors])
-    return tf.reduce_all(tf.math.is_finite(sums))
+    bad = tf.logical_not(tf.math.is_finite(sums))
+    finite = tf.logical_not(tf.reduce_any(bad))
+    first = tf.cast(tf.argmax(tf.cast(bad, tf.int32)) + 1, tf.float32)
+    return finite, tf.where(finite, 0.0, first)
 
 
 def _apply(phase, gradients, finite):

@@ -39,12 +39,14 @@ class Counters:
       images: images that the generator's steps have seen (`step * batch_size`).
       reals: real images consumed, the position in the data.
       seconds: training time spent, over all sessions of the run.
+      rollbacks: returns to a snapshot after numbers that were not finite.
     """
 
     step: int = 0
     images: int = 0
     reals: int = 0
     seconds: float = 0.0
+    rollbacks: int = 0
 
 
 @dataclasses.dataclass

@@ -9,7 +9,16 @@ import containers
 import numpy as np
 import pytest
 
-from dglgan_tf.convert import errors, mapping, reader, rebuild, unpickle, writer
+from dglgan_tf.convert import (
+    arrays,
+    errors,
+    mapping,
+    reader,
+    rebuild,
+    torch_files,
+    unpickle,
+    writer,
+)
 
 RNG = np.random.default_rng(3)
 ARRAYS = {
@@ -40,6 +49,17 @@ def test_torch_containers(tmp_path, write):
     found = read_bytes(tmp_path, write(tree))
     assert_same(found["g"], ARRAYS)
     assert (found["step"], found["t"]) == (7, (1.5, None, "x"))
+
+
+def test_containers_are_told_apart():
+    """The legacy container by its magic number, the other by its directory."""
+    legacy, zipped = (
+        memoryview(write([1]))
+        for write in (containers.torch_legacy, containers.torch_zip)
+    )
+    assert torch_files.is_legacy(legacy) and not torch_files.is_legacy(zipped)
+    assert torch_files.read_legacy(legacy) == [1]
+    assert torch_files.read_zip(zipped) == [1]
 
 
 @pytest.mark.parametrize("write", [containers.torch_zip, containers.torch_legacy])
@@ -134,7 +154,7 @@ def test_bfloat16_storages_become_float32():
     """The upper half of a float32 is what a bfloat16 holds."""
     values = np.array([1.0, -2.5, 0.15625], np.float32)
     halves = (values.view(np.uint32) >> 16).astype(np.uint16)
-    storage = rebuild.Storage(np.dtype("u2"), 3, halves, True)
+    storage = arrays.Storage(np.dtype("u2"), 3, halves, True)
     tensor = rebuild.find("torch._utils", "_rebuild_tensor_v2").target
     np.testing.assert_array_equal(tensor(storage, 0, (3,), (1,), False, {}), values)
 
@@ -145,6 +165,32 @@ def test_position_after_a_pickle():
     first = unpickle.Unpickler(data)
     assert first.load() == [1]
     assert unpickle.Unpickler(data, first.position).load() == "two"
+
+
+def test_tensorflow_variables(tmp_path):
+    """Variables of a SavedModel, by folder or prefix; a damaged index is refused."""
+    from dglgan_tf.compat import tf
+
+    prefix = tmp_path / "hub" / "variables" / "variables"
+    prefix.parent.mkdir(parents=True)
+    names = [f"module/{name}/w" for name in ARRAYS]
+    tf.raw_ops.SaveV2(
+        prefix=str(prefix),
+        tensor_names=names,
+        shape_and_slices=[""] * len(names),
+        tensors=list(ARRAYS.values()),
+    )
+    (tmp_path / "hub" / "saved_model.pb").write_bytes(b"never read")
+    for path in (tmp_path / "hub", prefix.parent, prefix):
+        found = reader.read(path)
+        assert found.kind == "tf_variables"
+        for name, array in ARRAYS.items():
+            np.testing.assert_array_equal(found.state[f"module/{name}/w"], array)
+    index = prefix.with_name("variables.index")
+    index.write_bytes(index.read_bytes()[:-20])
+    with pytest.raises(errors.CheckpointError, match="cannot be read") as caught:
+        reader.read(tmp_path / "hub")
+    assert "\n" not in str(caught.value)
 
 
 MEMORY = """
@@ -227,14 +273,14 @@ def test_mapping_refuses_what_does_not_fit():
     entries = [m.Entry("a", "x"), m.Fixed("fir", np.ones(3))]
     good = {"a": np.ones(2), "fir": np.ones(3)}
     m.apply(entries, good)
-    for arrays, words in (
+    for given, words in (
         ({"a": np.ones(2)}, "lacks fir"),
         ({**good, "b": np.ones(1)}, "holds b"),
         ({**good, "fir": np.zeros(3)}, "fir has other values"),
         ({**good, "a": np.array(["x"])}, "a is of type"),
     ):
         with pytest.raises(errors.CheckpointError, match=words):
-            m.apply(entries, arrays)
+            m.apply(entries, given)
     with pytest.raises(errors.CheckpointError, match="no place for y and wants x"):
         m.invert(entries, {"y": np.ones(2)})
     deep = [m.Entry("a", "x", m.OIHW)]

@@ -5,12 +5,11 @@ import pytest
 
 from dglgan_tf.compat import tf
 from dglgan_tf.cost import macs
-from dglgan_tf.networks import biggan, stylegan2
+from dglgan_tf.networks import biggan, stylegan2, weightless
 
 
 def _unbuilt(network_class, **config):
-    """A network whose weights exist in a graph only: no memory, no time."""
-    with tf.Graph().as_default():
+    with weightless.weightless():
         return network_class(**config)
 
 
@@ -107,24 +106,21 @@ def _graph_macs(network) -> dict[str, int]:
     Only what depends on the input: not the power steps on the weights.
     """
     found: dict[str, int] = {}
-    with tf.Graph().as_default() as graph:
-        copy = type(network).from_config(network.get_config())
-        start = len(graph.get_operations())
-        size = copy.resolution
-        shape = [1, size, size, copy.num_channels]
-        if hasattr(copy, "z_dim"):
-            shape = [1, copy.z_dim]
-        x = tf.compat.v1.placeholder(tf.float32, shape)
-        labels = None
-        if copy.num_classes:
-            labels = tf.compat.v1.placeholder(tf.int32, [1])
-        copy(x, labels, training=False)
-        live = {x.ref()} | ({labels.ref()} if copy.num_classes else set())
-        for operation in graph.get_operations()[start:]:
-            if any(tensor.ref() in live for tensor in operation.inputs):
-                live.update(tensor.ref() for tensor in operation.outputs)
-                count = found.get(operation.type, 0) + _operation(operation)
-                found[operation.type] = count
+    size = network.resolution
+    shape = [1, size, size, network.num_channels]
+    if hasattr(network, "z_dim"):
+        shape = [1, network.z_dim]
+    specs = [tf.TensorSpec(shape)]
+    if network.num_classes:
+        specs.append(tf.TensorSpec([1], tf.int32))
+    traced = tf.function(lambda *inputs: network(*inputs, training=False))
+    traced = traced.get_concrete_function(*specs)
+    live = {tensor.ref() for tensor in traced.inputs[: len(specs)]}
+    for operation in traced.graph.get_operations():
+        if any(tensor.ref() in live for tensor in operation.inputs):
+            live.update(tensor.ref() for tensor in operation.outputs)
+            count = found.get(operation.type, 0) + _operation(operation)
+            found[operation.type] = count
     return {name: count for name, count in found.items() if count}
 
 

@@ -4,11 +4,13 @@ import csv
 import io
 import json
 
+import numpy as np
 import pytest
 import toy_networks
 
 from dglgan_tf.compat import tf
 from dglgan_tf.cost import latency, macs, memory, tables
+from dglgan_tf.networks import weightless
 
 
 def test_toy_generator_is_counted_exactly():
@@ -38,10 +40,21 @@ def test_activations_of_a_chain_are_exact():
     assert cost.peak_bytes == 4 * (64 + 1)
 
 
-def test_counting_leaves_no_network_and_accepts_one_built_in_a_graph():
-    with tf.Graph().as_default():
-        wide = toy_networks.ToyGenerator(z_dim=64, channels=4096)
-    assert macs.count(wide).parameters == 64 * 65536 + 65536 + 9 * 4096
+def test_weightless_networks_take_no_memory_and_are_counted():
+    with weightless.weightless():  # 2 TiB of weights
+        wide = toy_networks.ToyGenerator(z_dim=2**17, channels=2**18)
+    size = 2**22
+    assert macs.count(wide).parameters == 2**17 * size + size + 9 * 2**18
+    assert wide.first.kernel.trainable
+
+
+def test_counting_leaves_networks_alone():
+    network = toy_networks.ToyGenerator(num_classes=3)
+    z, labels = tf.ones([2, 5]), tf.constant([0, 2])
+    before = network(z, labels).numpy()
+    macs.count(network)
+    np.testing.assert_array_equal(network(z, labels), before)
+    np.testing.assert_array_equal(toy_networks.ToyGenerator()(z).shape, [2, 8, 8, 1])
 
 
 def test_table_has_totals_layers_and_percentages():
@@ -145,3 +158,41 @@ def test_network_call_runs_generator_and_discriminator():
 def test_no_networks_is_an_error():
     with pytest.raises(ValueError, match="at least one network"):
         tables.compare({})
+
+
+def test_time_of_each_layer_is_its_own_and_calls_stay_the_same():
+    import time
+
+    network = toy_networks.ToyGenerator()
+    first = network.first
+    original = first.call
+
+    def slow(x):
+        time.sleep(0.02)
+        return original(x)
+
+    first.call = slow
+    times = latency.per_layer(network, rounds=2)
+    assert set(times) == {"first", "blocks/0", "(network)"}
+    assert times["first"] >= 20
+    assert times["(network)"] < 20  # what is inside is not counted again
+    assert "call" not in vars(network)
+    text = tables.compare({"g": network}, layer_ms={"g": times})
+    line = next(line for line in text.splitlines() if line.startswith("first"))
+    assert float(line.split()[-1]) == pytest.approx(times["first"], rel=0.01)
+
+
+def test_speedup_is_told_beside_the_macs_and_warned_about():
+    wide = macs.count(toy_networks.ToyGenerator(channels=8))
+    narrow = macs.count(toy_networks.ToyGenerator(channels=2))
+
+    def times(milliseconds):
+        return latency.Latency(milliseconds, milliseconds, 1.0, 1, 1)
+
+    costs = {"teacher": wide, "student": narrow}
+    (line,) = tables.speedups(costs, {"teacher": times(8.0), "student": times(2.0)})
+    assert line.startswith("student: 4.00 times as fast as teacher")
+    assert "4.00 times fewer" in line and "WARNING" not in line
+    (line,) = tables.speedups(costs, {"teacher": times(8.0), "student": times(7.0)})
+    assert "1.14 times as fast" in line and "WARNING" in line
+    assert tables.speedups(costs, {}) == []

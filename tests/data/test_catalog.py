@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dglgan_tf.compat import tf
-from dglgan_tf.data import images, pipeline, sources, stored
+from dglgan_tf.data import catalog, images, pipeline, sources, stored
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +102,7 @@ def test_ilsvrc_train_and_flat_validation(tree):
     assert train.class_names == WNIDS and train.labels.tolist() == [0, 0, 1, 1, 2, 2]
     pixels = train.images(range(6))[:, 0, 0, 0]
     assert pixels.tolist() == [0, 1, 10, 11, 20, 21]
+    assert catalog.find_ilsvrc(tree.parent, "train") is None
     inner = stored.ilsvrc(str(tree / "ILSVRC/Data/CLS-LOC"))
     assert inner.fingerprint() == train.fingerprint()
     validation = sources.open_source(str(tree), split="val")

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from dglgan_tf.data import pipeline, plan, prepare, sources, stored, writers
+from dglgan_tf.data import databases, pipeline, plan, prepare, sources, stored, writers
 
 
 def _prepared(tmp_path, form, **settings):
@@ -108,11 +108,25 @@ def test_lmdb_one_database_per_class_or_unlabelled(tmp_path):
     assert source.labels.tolist() == sorted(found.labels.tolist())
     order = np.argsort(found.labels, kind="stable")
     np.testing.assert_array_equal(source.images(range(20)), found.images(order))
+    names = [databases.class_name(f) for f in databases.lmdb_folders(path)]
+    assert names == source.class_names
     single = sources.open_source(str(path / "bar 2_lmdb"))
     assert single.num_classes == 0
     np.testing.assert_array_equal(
         single.images(range(5)), found.images(np.flatnonzero(found.labels == 2))
     )
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("church_outdoor_train_lmdb", "church_outdoor"),
+        ("bedroom_val_lmdb", "bedroom"),
+        ("own", "own"),
+    ],
+)
+def test_lsun_folder_names(tmp_path, folder, name):
+    assert databases.class_name(tmp_path / folder) == name
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,13 @@ def test_sub_folders_become_classes_in_order_of_names():
     assert numbers.dtype == np.int32
 
 
+def test_numbered_storage_folders_are_no_classes():
+    ffhq = ["00000/00000.png", "01000/01000.png"]
+    assert _find(ffhq)[1] == []
+    assert _find(ffhq, choice="folders")[1] == ["00000", "01000"]
+    assert _find(["0/a.png", "1/b.png"])[1] == ["0", "1"]
+
+
 def test_loose_images_mean_no_classes():
     assert _find(["a.png", "b.png"])[1] == []
     assert _find(["a.png", "dog/b.png"])[1] == []

@@ -4,11 +4,12 @@ import itertools
 import json
 import zipfile
 
+import gin
 import numpy as np
 import pytest
 from PIL import Image
 
-from dglgan_tf.data import encoded, images, pipeline, sources, stored
+from dglgan_tf.data import encoded, images, pipeline, readers, sources, stored
 
 KINDS = [
     "png_rgb",
@@ -175,6 +176,31 @@ def test_places_without_images(tmp_path, make, message):
         sources.open_source(str(folder))
 
 
+def test_damaged_and_odd_zip_members_are_named(tmp_path):
+    _plain_folder(tmp_path / "plain", count=2)
+    path = _zip(tmp_path / "plain", tmp_path / "plain.zip")
+    reader = readers.ZipReader(path)
+    assert reader.names == ["class0/000.png", "class1/001.png"]
+    assert reader.extra("dataset.json") is None
+    content = bytearray(path.read_bytes())
+    content[0] = 0
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="class0/000.png: damaged zip file"):
+        readers.ZipReader(path).read(0)
+    path = _zip(tmp_path / "plain", tmp_path / "bz.zip", zipfile.ZIP_BZIP2)
+    with pytest.raises(ValueError, match="only stored and deflated members"):
+        readers.ZipReader(path).read(0)
+
+
+def test_hidden_and_foreign_files_are_ignored(tmp_path):
+    _plain_folder(tmp_path, count=2)
+    for name in (".cache/a.png", "class0/.b.png", "class0/notes.txt"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x")
+    assert readers.FolderReader(tmp_path).names == ["class0/000.png", "class1/001.png"]
+
+
 def test_other_files_are_refused(tmp_path):
     (tmp_path / "a.zip").write_text("no zip")
     with pytest.raises(ValueError, match="not a readable zip file"):
@@ -213,3 +239,19 @@ def test_dataset_json_wins_over_folders(tmp_path):
     assert stored.images(str(tmp_path), "none").num_classes == 0
     (tmp_path / "dataset.json").write_text(json.dumps({"labels": None}))
     assert stored.images(str(tmp_path)).num_classes == 0
+
+
+def test_gin_bindings_of_the_documentation(tmp_path, write_mixed):
+    write_mixed(tmp_path, 13, sizes=((20, 31), (17, 17)))
+    gin.parse_config(
+        f"""
+        open_source.name = '{tmp_path}'
+        data.Conversion.resolution = 8
+        data.Conversion.transform = 'center-crop'
+        make_dataset.mirror = True
+        """
+    )
+    source = sources.open_source()
+    assert source.resolution == 8 and source.num_classes == 3
+    batch = next(iter(pipeline.make_dataset(source, 4, num_classes=3)))
+    assert batch["images"].shape == (4, 8, 8, 3)

@@ -196,6 +196,7 @@ def test_fraction_leaves_constant_and_mapping_whole():
     assert network.mapping.dense[-1].kernel.shape == (512, 512)
 
 
+@pytest.mark.slow
 def test_training_call_under_jit_equals_graph_mode():
     sizes = {"channels": [6, 4], "num_classes": 2, "mapping_layers": 1}
     network = _randomized(G(8, z_dim=6, w_dim=5, **sizes))
@@ -278,7 +279,7 @@ def test_w_avg_moves_by_the_mean_before_mixing():
     old = network.w_avg.numpy()
     expected = 0.995 * old + 0.005 * network.map(z)[:, 0].numpy().mean(axis=0)
     with updates.collect() as moved:
-        network.training_ws(z, None, tf.constant([5, 6]))
+        network.map(z, training=True, seed=tf.constant([5, 6]))
     assert [update.average for update in moved] == [True]
     np.testing.assert_allclose(moved[0].value, expected, rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(network.w_avg, old)
@@ -389,6 +390,9 @@ def test_gin_reaches_constructors_and_explicit_arguments_win():
         (G, {"resolution": 8, "channels": {4: 3, 16: 3}}, "channels="),
         (G, {"resolution": 8, "channels_fraction": 1.5}, "channels_fraction=1.5"),
         (G, {"resolution": 8, "channels_fraction": 600}, "channels_fraction"),
+        (G, {"resolution": 8, "w_dim": 0}, "w_dim=0"),
+        (D, {"resolution": 8, "mbstd_group_size": -1}, "mbstd_group_size=-1"),
+        (D, {"resolution": 8, "mbstd_num_channels": 3}, "mbstd_num_channels=3"),
         (D, {"resolution": 8, "label_method": "both"}, "label_method='both'"),
         (D, {"resolution": 8, "resample_filter": ()}, "resample_filter"),
     ],

@@ -78,6 +78,9 @@ def _path_length(case, generator, ws):
     return penalty, mean, lengths, tape.gradient(total, ws)
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module", params=NVIDIA)
 def case(request, reference):
     return Case(reference / request.param)

@@ -8,7 +8,7 @@ import pytest
 from dglgan_tf.compat import tf
 from dglgan_tf.losses import regularizers
 from dglgan_tf.ops import wavelets
-from dglgan_tf.training import ada, ada_geometry, ada_pixels
+from dglgan_tf.training import ada, ada_draws, ada_geometry, ada_pixels
 
 SEED = np.array([3, 5], np.int32)
 ALL = dict.fromkeys(ada._PARTS, 1.0)
@@ -247,6 +247,16 @@ def test_draws_have_the_distribution_of_the_paper():
     assert np.log2(color["saturation"]).std() == pytest.approx(0.5**0.5, rel=0.06)
     noise = drawn["noise"]["noise"].numpy()
     assert noise.std() == pytest.approx(0.1 * 0.5**0.5, rel=0.06)
+
+
+def test_gate_keeps_chosen_rows_whole_and_neutral_values_elsewhere():
+    values = tf.random.stateless_normal([1000, 2], SEED)
+    found = ada_draws.gate(SEED, values, tf.constant(0.3), 5.0).numpy()
+    kept = (found == values.numpy()).all(1)
+    assert (found[~kept] == 5.0).all()
+    assert kept.mean() == pytest.approx(0.3, abs=0.05)
+    same = ada_draws.chosen(SEED, 1000, 0.3).numpy()
+    np.testing.assert_array_equal(same, kept)
 
 
 def test_gradient_is_the_transpose_of_the_linear_part():

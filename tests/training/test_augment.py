@@ -82,6 +82,7 @@ def test_chain_gives_each_part_its_own_seed():
     np.testing.assert_array_equal(augment.none(images, SEED, ONE), images)
 
 
+@pytest.mark.slow
 def test_gradient_flows_and_xla_agrees():
     images = tf.constant(pictures())
     weights = tf.constant(pictures()[::-1].copy())

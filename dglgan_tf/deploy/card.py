@@ -1,0 +1,108 @@
+"""The text beside an export: what it is, how to call it, how exact and fast it is."""
+
+from dglgan_tf.cost import tables
+
+
+def differences_table(report: dict) -> str:
+    """Returns the comparison with the source as a plain-text table."""
+    body = []
+    for name, entry in report["files"].items():
+        for row in entry["differences"]:
+            body.append(
+                [
+                    name,
+                    row["signature"],
+                    f"{row['truncation']:g}",
+                    str(row["images"]),
+                    f"{row['max']:.2e}",
+                    f"{row['mean']:.2e}",
+                    "ok" if entry["passed"] else "ABOVE TOLERANCE",
+                ]
+            )
+    head = "file signature truncation images max mean verdict".split()
+    return tables.render(head, body)
+
+
+def files_table(report: dict) -> str:
+    """Returns sizes and times as a plain-text table."""
+    body = []
+    for name, entry in report["files"].items():
+        size = f"{entry['bytes'] / 2**20:.2f}"
+        timing = entry.get("timing") or [None]
+        for row in timing:
+            cells = ["-"] * 4
+            if row is not None:
+                numbers = (row["p50_ms"], row["p95_ms"], row["images_per_second"])
+                cells = [str(row["threads"]), *(f"{n:.4g}" for n in numbers)]
+            body.append([name, size, *cells])
+    head = ["file", "MiB", "threads", "p50 ms", "p95 ms", "images/s"]
+    return tables.render(head, body)
+
+
+def model_card(report: dict) -> str:
+    """Returns the README.md of an export folder."""
+    facts = report["facts"]
+    shape = "x".join(str(facts[k]) for k in ("resolution", "resolution"))
+    classes = facts["num_classes"]
+    labels = f"`labels` [N] int32, 0 to {classes - 1}; " if classes else ""
+    space = {
+        "w": "`truncation_psi` [] float32 pulls style vectors to their mean (1 = none)",
+        "z": "`truncation_psi` [] float32 confines latents to that threshold "
+        f"({facts['untruncated']:g} and more = none)",
+    }[facts["truncation"]]
+    names = ", ".join(facts["class_names"])
+    return _CARD.format(
+        kind=report["network"]["class"],
+        shape=shape,
+        channels=facts["num_channels"],
+        source=f"{report['source']['file']} ({report['source']['role']})",
+        sha=report["source"]["sha256"],
+        parameters=tables.scaled(report["parameters"]),
+        macs=tables.scaled(report["macs"]),
+        z_dim=facts["z_dim"],
+        labels=labels,
+        space=space,
+        names=f"Classes: {names}.\n" if names else "",
+        call=_call(classes),
+        untruncated=facts["untruncated"],
+        files=files_table(report),
+        differences=differences_table(report),
+        seeds=len(report["seeds"]),
+    )
+
+
+def _call(classes) -> str:
+    return ", labels=tf.constant([0] * 4)" if classes else ""
+
+
+_CARD = """\
+# {kind}, {shape}, {channels} channels
+
+Source: `{source}`, sha256 `{sha}`.
+{parameters} parameters, {macs} multiply-accumulates for an image.
+
+Inputs: `z` [N, {z_dim}] float32, standard normal; {labels}{space}.
+Output: `images` [N, {shape}, {channels}]: uint8 from the signature `generate`,
+float32 nominally in [-1, 1] from `generate_float` and from TFLite and ONNX files.
+{names}
+```python
+import tensorflow as tf
+
+model = tf.saved_model.load("saved_model")
+z = tf.random.normal([4, {z_dim}])
+images = model.signatures["generate"](
+    z=z, truncation_psi=tf.constant({untruncated}){call})["images"]
+```
+
+Sizes and times (batch 1, on the machine that exported):
+
+```
+{files}
+```
+
+Differences from the source on {seeds} seeds (uint8 levels for `generate`):
+
+```
+{differences}
+```
+"""

@@ -1,0 +1,252 @@
+"""One generator into several files, each loaded back and compared before it counts.
+
+Everything is written into a temporary folder beside the target, which takes the
+target's place only when all comparisons passed:
+
+    saved_model/  model-float32.tflite  model-float16.tflite  model-dynamic.tflite
+    model.onnx  export_report.json  README.md
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from dglgan_tf import latents
+from dglgan_tf.compat import tf
+from dglgan_tf.cost import latency, macs
+from dglgan_tf.deploy import card, exported, onnx_file, sampler, saved_model, tflite
+
+FORMATS = ("saved_model", "tflite", "onnx")
+REPORT = exported.REPORT
+# Weights of 11 bits and of 8 bits change pixels: these bounds catch files that are
+# broken, the report shows how far they are.
+_LOOSE = {"float16": 0.1, "dynamic": 0.75}
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What to export and how to check it.
+
+    Attributes:
+      network: name as `sampler.load_generator` takes it.
+      outdir: folder to write; new, empty, or an earlier export.
+      formats: of `FORMATS`.
+      noise: 'const' or 'none'.
+      seeds: images that are compared.
+      tolerance: largest difference of a float32 file; uint8 may differ by one level.
+      rounds: timed calls for each file; 0 leaves out the timing.
+      batch: fixed batch size of TFLite files.
+    """
+
+    network: str
+    outdir: str
+    formats: tuple[str, ...] = ("saved_model",)
+    noise: str = "const"
+    seeds: tuple[int, ...] = tuple(range(8))
+    tolerance: float = 1e-4
+    rounds: int = 20
+    batch: int = 1
+
+
+def run(request: Request) -> dict:
+    """Exports, compares, times and publishes.
+
+    Returns:
+      the report; `passed` is False where a difference is above its tolerance, and then
+      nothing is left at the target.
+
+    Raises:
+      ValueError: the request, a missing package, or a target that holds other things.
+    """
+    _check(request)
+    network, info = sampler.load_generator(request.network)
+    names = info.get("class_names", ())
+    facts = sampler.generator_facts(network, request.noise, names)
+    sampler.prepare(network)
+    source = {"file": info["file"], "role": info["role"], "sha256": _hash(info["file"])}
+    target = Path(request.outdir)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    try:
+        report = _fill(temporary, network, facts, source, request)
+        if report["passed"]:
+            _publish(temporary, target)
+        return report
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _check(request):
+    unknown = [name for name in request.formats if name not in FORMATS]
+    if unknown or not request.formats:
+        raise ValueError(
+            f"formats={','.join(request.formats)!r} must be one or more of {FORMATS}"
+        )
+    if request.noise not in ("const", "none"):
+        raise ValueError(
+            f"noise_mode={request.noise!r} must be const or none: an exported "
+            "generator is a function of its inputs"
+        )
+    for name, value, least in (
+        ("seeds", len(request.seeds), 1),
+        ("batch", request.batch, 1),
+        ("rounds", request.rounds, 0),
+    ):
+        if value < least:
+            raise ValueError(f"{name}={value} must be {least} or more")
+    if "onnx" in request.formats:
+        for package in ("tf2onnx", "onnxruntime"):
+            onnx_file.require(package)
+    target = Path(request.outdir)
+    if target.exists() and not target.is_dir():
+        raise ValueError(f"outdir {target} is a file: name a folder")
+    if target.is_dir() and any(target.iterdir()) and not (target / REPORT).is_file():
+        raise ValueError(
+            f"outdir {target} is not empty and holds no export (no {REPORT}): name a "
+            "new folder"
+        )
+
+
+def _hash(path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _fill(folder, network, facts, source, request) -> dict:
+    cost = macs.count(network)
+    files, calls = _write(folder, network, facts, source, request)
+    for name, entry in files.items():
+        entry["bytes"] = _size(folder / entry["path"])
+        if "differences" not in entry:
+            entry["differences"] = _compare(calls[name](1), network, facts, request)
+        entry["passed"] = _passes(entry, request.tolerance)
+    if request.rounds:
+        _time(files, calls, network, facts, request.rounds)
+    report = {
+        "format": 1,
+        "source": source,
+        "network": {"class": type(network).__name__, "config": network.get_config()},
+        "facts": dataclasses.asdict(facts),
+        "parameters": cost.parameters,
+        "macs": cost.macs,
+        "macs_output": cost.macs_output,
+        "executed": cost.executed,
+        "tolerance": request.tolerance,
+        "seeds": list(request.seeds),
+        "tensorflow": tf.__version__,
+        "files": files,
+        "passed": all(entry["passed"] for entry in files.values()),
+    }
+    (folder / REPORT).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    (folder / "README.md").write_text(card.model_card(report), encoding="utf-8")
+    return report
+
+
+def _write(folder, network, facts, source, request):
+    """Writes the files; returns {name: entry} and {name: threads -> runner}."""
+    files, calls = {}, {}
+    if "saved_model" in request.formats:
+        path = folder / "saved_model"
+        saved_model.write(path, network, facts, {"source": source})
+        rows = saved_model.differences(path, network, facts, request.seeds)
+        entry = {"path": path.name, "precision": "float32", "differences": rows}
+        files["saved_model"] = entry
+        calls["saved_model"] = lambda threads, path=path: _saved_model_runner(path)
+    if "tflite" in request.formats:
+        for precision in tflite.PRECISIONS:
+            content = tflite.convert(network, facts, precision, request.batch)
+            name = f"tflite-{precision}"
+            path = folder / f"model-{precision}.tflite"
+            path.write_bytes(content)
+            files[name] = {"path": path.name, "precision": precision}
+            calls[name] = lambda n, content=content: tflite.open_file(content, n)
+    if "onnx" in request.formats:
+        content = onnx_file.convert(network, facts)
+        (folder / "model.onnx").write_bytes(content)
+        files["onnx"] = {"path": "model.onnx", "precision": "float32"}
+        calls["onnx"] = lambda n, content=content: onnx_file.open_file(content, n)
+    return files, calls
+
+
+def _saved_model_runner(path):
+    loaded = exported.from_saved_model(path)
+
+    def run(z, labels, truncation):
+        labels = None if labels is None else tf.constant(labels)
+        return loaded.generate(tf.constant(z), labels, truncation, None).numpy()
+
+    return run
+
+
+def _compare(runner, network, facts, request) -> list[dict]:
+    """Compares a file's images with the network's, untruncated and truncated."""
+    z = latents.latents(request.seeds, facts.z_dim)
+    labels = None
+    if facts.num_classes:
+        labels = latents.random_labels(request.seeds, facts.num_classes)
+    rows = []
+    for psi in (facts.untruncated, 0.7):
+        expected = sampler.generate(network, z, labels, psi, facts.noise)
+        found = runner(z, labels, psi)
+        row = saved_model.difference(found, expected, psi)
+        rows.append({"signature": "generate_float", **row})
+    return rows
+
+
+def _passes(entry, tolerance) -> bool:
+    limit = _LOOSE.get(entry["precision"], tolerance)
+    return all(
+        row["max"] <= (1 if row["signature"] == "generate" else limit)
+        for row in entry["differences"]
+    )
+
+
+def _time(files, calls, network, facts, rounds) -> None:
+    """Adds 'timing' to the entries: batch 1, interleaved, for 1..N threads."""
+    z = latents.latents([0], facts.z_dim)
+    labels = np.zeros([1], np.int32) if facts.num_classes else None
+    cores = os.cpu_count() or 1
+    counts = sorted({1, *(n for n in (2, 4, 8) if n <= cores), cores})
+    for threads in counts:
+        runners = {name: make(threads) for name, make in calls.items()}
+        if threads != cores:
+            runners.pop("saved_model", None)  # TensorFlow's pool is as large as it is
+        bound = {
+            name: lambda run=run: run(z, labels, facts.untruncated)
+            for name, run in runners.items()
+        }
+        if not bound:
+            continue
+        for name, found in latency.measure(bound, 1, rounds).items():
+            row = {"threads": threads, **dataclasses.asdict(found)}
+            files[name].setdefault("timing", []).append(row)
+
+
+def _size(path: Path) -> int:
+    if path.is_file():
+        return path.stat().st_size
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
+def _publish(temporary: Path, target: Path) -> None:
+    """Puts the finished folder in the target's place; an earlier export goes last."""
+    os.chmod(temporary, 0o755)
+    old = None
+    if target.exists():
+        old = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.old."))
+        os.replace(target, old / "export")
+    try:
+        os.replace(temporary, target)
+    except OSError:
+        if old is not None:
+            os.replace(old / "export", target)
+        raise
+    finally:
+        if old is not None:
+            shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,40 @@
+"""Writes the compression report: `python -m dglgan_tf.report --runs=runs/fashion`.
+
+One HTML file: pictures, scores, costs, curves, exports. Several runs add a plot of
+distance against cost.
+"""
+
+from pathlib import Path
+
+from absl import flags
+
+from dglgan_tf import config
+
+_RUNS = flags.DEFINE_list(
+    "runs", [], "Folders of recipes or runs, separated by commas; the first is shown."
+)
+_OUT = flags.DEFINE_string(
+    "out", None, "File to write. Default: FIRST_RUN/report.html."
+)
+_PICTURES = flags.DEFINE_bool("pictures", True, "Draw samples of the networks.")
+
+
+def main(argv) -> int:
+    """Writes the report and prints its path."""
+    del argv
+    if not _RUNS.value:
+        raise ValueError("no --runs given: name the folder of a recipe or a run")
+    from dglgan_tf.reporting import report
+
+    out = _OUT.value or str(Path(_RUNS.value[0]) / "report.html")
+    print(report.write(_RUNS.value, out, _PICTURES.value))
+    return 0
+
+
+def entry() -> None:
+    """Console script."""
+    config.run_entry(main)
+
+
+if __name__ == "__main__":
+    entry()

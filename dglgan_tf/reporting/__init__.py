@@ -1,0 +1,1 @@
+"""The compression report: one HTML file with pictures, scores, costs and curves."""

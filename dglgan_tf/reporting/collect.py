@@ -1,0 +1,211 @@
+"""Reads what a finished or half-finished recipe left on the disk.
+
+Nothing here fails on a missing part: the report says what is missing. Broken files are
+errors that name the file.
+"""
+
+import csv
+import hashlib
+import json
+from pathlib import Path
+
+from dglgan_tf import runs
+
+COSTS = ("parameters", "macs", "weights_bytes", "latency_p50_ms", "latency_p95_ms")
+_POINTS = 200
+# Title, unit, and {label: key of stats.jsonl}; a chart is drawn where a key exists.
+CHARTS = (
+    ("Generator loss", {"own discriminator": "g/adversarial", "total": "g/loss"}),
+    ("Discriminator loss", {"loss": "d/loss"}),
+    (
+        "Scores of the student's discriminator",
+        {"real images": "scores/student_real", "generated": "scores/student_fake"},
+    ),
+    (
+        "Scores of the teacher's discriminator",
+        {"real images": "scores/teacher_real", "generated": "scores/teacher_fake"},
+    ),
+    ("Guidance: its gradient's length over the own one's", {"ratio": "guidance/ratio"}),
+    ("Guidance: cosine of the two gradients", {"cosine": "guidance/cosine"}),
+)
+
+
+def recipe(root) -> dict:
+    """Returns everything known of one recipe or run directory.
+
+    Args:
+      root: folder with stages below it, or one run directory.
+
+    Returns:
+      {'name', 'root', 'scores', 'stages', 'networks', 'class_names', 'export',
+      'missing'}; see the functions below.
+
+    Raises:
+      ValueError: no such folder, nothing of ours in it, or a broken file.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise ValueError(f"no folder {root}: name a recipe's or a run's folder")
+    missing: list[str] = []
+    folders = [root, *sorted(p for p in root.iterdir() if p.is_dir())]
+    stages = [_stage(f) for f in folders if (f / runs.MARKER).is_file()]
+    if not stages:
+        raise ValueError(
+            f"{root} holds no run (no {runs.MARKER} in it nor below it): name the "
+            "folder that dglgan_tf.compress or dglgan_tf.train wrote"
+        )
+    stages.sort(key=lambda stage: stage["started"])
+    missing += [f"stage {s['name']} is not finished" for s in stages if not s["done"]]
+    scores = _scores(root / "scores.csv")
+    if not scores:
+        missing.append("no scores.csv: costs and distances were not compared yet")
+    networks, names = _networks(root, stages)
+    export = _json(root / "export" / "export_report.json")
+    if export is None:
+        missing.append("no export: run `python -m dglgan_tf.export`")
+    return {
+        "name": root.resolve().name,
+        "root": str(root),
+        "scores": scores,
+        "metrics": [key for key in (scores[0] if scores else {}) if is_metric(key)],
+        "stages": stages,
+        "networks": networks,
+        "class_names": names,
+        "export": export,
+        "missing": missing,
+    }
+
+
+def is_metric(column: str) -> bool:
+    """Whether a column of scores.csv is a distance or score of images."""
+    return column != "network" and column not in COSTS
+
+
+def _scores(path: Path) -> list[dict]:
+    """Returns the rows of scores.csv, numbers as floats; [] where there is none."""
+    if not path.is_file():
+        return []
+    with open(path, encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    if rows and "network" not in rows[0]:
+        raise ValueError(f"{path} has no column 'network': delete it and compare again")
+    try:
+        return [
+            {k: v if k == "network" else _number(v) for k, v in row.items()}
+            for row in rows
+        ]
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"{path} is broken ({error}): compare again") from error
+
+
+def _number(text):
+    return float(text) if text.strip() else None
+
+
+def _json(path: Path):
+    if not path.is_file():
+        return None
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON ({error}): delete it") from error
+
+
+def _stage(folder: Path) -> dict:
+    """Returns one run directory's facts, curves and configuration."""
+    directory = runs.RunDirectory(folder)
+    latest = directory.latest_snapshot()
+    stats = _stats(folder / "stats.jsonl")
+    config = folder / "operative_config.gin"
+    return {
+        "name": folder.name,
+        "folder": str(folder),
+        "done": directory.is_done,
+        "started": stats[0].get("timestamp", 0) if stats else float("inf"),
+        "images": stats[-1].get("images", 0) if stats else 0,
+        "seconds": stats[-1].get("timing/total_sec") if stats else None,
+        "options": _json(folder / runs.MARKER) or {},
+        "charts": _charts(stats),
+        "config": config.read_text(encoding="utf-8") if config.is_file() else "",
+        "snapshot": str(latest) if latest else None,
+        "sha256": _hash(latest) if latest else None,
+    }
+
+
+def _hash(path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _stats(path: Path) -> list[dict]:
+    """Returns the lines of stats.jsonl; a half-written last one is left out."""
+    if not path.is_file():
+        return []
+    lines = path.read_text(encoding="utf-8").splitlines()
+    found = []
+    for number, line in enumerate(lines):
+        try:
+            found.append(json.loads(line))
+        except ValueError as error:
+            if number == len(lines) - 1:
+                break
+            raise ValueError(f"{path}, line {number + 1}: {error}") from error
+    return found
+
+
+def _charts(stats) -> list[dict]:
+    """Returns [{'title', 'lines': {label: [(images, value)]}}]."""
+    charts = []
+    for title, keys in CHARTS:
+        lines = {}
+        for label, key in keys.items():
+            points = [
+                (line["images"], line[key])
+                for line in stats
+                if isinstance(line.get(key), (int, float)) and "images" in line
+            ]
+            if len(points) > 1:
+                lines[label] = points[:: max(1, -(-len(points) // _POINTS))]
+        if lines:
+            charts.append({"title": title, "lines": lines})
+    return charts
+
+
+def _networks(root: Path, stages) -> tuple[dict[str, str], list[str]]:
+    """Returns {name shown: weights file}, the reference first, and class names."""
+    names: list[str] = []
+    for stage in stages:
+        names = stage["options"].get("class_names") or names
+    compared = _json(root / "comparison.json")
+    if compared is not None:
+        return dict(compared["networks"]), compared.get("class_names") or names
+    held = {s["name"]: s["snapshot"] for s in stages if s["snapshot"]}
+    return held, names
+
+
+def claim(found: dict) -> str:
+    """Returns the report's first sentence: what was saved, and what it cost."""
+    scores = found["scores"]
+    if len(scores) < 2:
+        return f"{found['name']}: no comparison of teacher and student yet."
+    teacher = scores[0]
+    student = next((r for r in scores[1:] if "guided" in r["network"]), scores[1])
+    text = (
+        f"{student['network']} keeps {_share(student, teacher, 'parameters')} of the "
+        f"parameters and {_share(student, teacher, 'macs')} of the "
+        f"multiply-accumulates of {teacher['network']}"
+    )
+    for metric in found["metrics"][:1]:
+        values = [
+            f"{row['network']} {row[metric]:.4g}"
+            for row in scores
+            if row.get(metric) is not None
+        ]
+        text += f"; {metric}: {', '.join(values)}"
+    return f"{text}."
+
+
+def _share(row, reference, key) -> str:
+    if not row.get(key) or not reference.get(key):
+        return "an unknown share"
+    return f"{100 * row[key] / reference[key]:.1f} %"

@@ -1,0 +1,247 @@
+"""Exports: equal to the source, free of the package, never half written."""
+
+import json
+import subprocess
+import sys
+
+import deploy_networks
+import numpy as np
+import pytest
+
+from dglgan_tf import latents
+from dglgan_tf.deploy import exporting, sampler, saved_model, tflite
+from dglgan_tf.networks import files
+
+MAKERS = {
+    "biggan": lambda: deploy_networks.biggan_generator(),
+    "stylegan2": lambda: deploy_networks.stylegan2_generator(3, 1),
+}
+
+
+@pytest.fixture(scope="module", params=MAKERS)
+def exported(request, tmp_path_factory):
+    """A network, its file and its export."""
+    folder = tmp_path_factory.mktemp(request.param)
+    network = MAKERS[request.param]()
+    path = folder / "network.safetensors"
+    info = {"class_names": ["coat", "bag", "boot"]}
+    files.save_networks(path, {"generator_ema": network}, info)
+    asked = exporting.Request(str(path), str(folder / "out"), rounds=2, seeds=(0, 1, 2))
+    return network, path, folder / "out", exporting.run(asked)
+
+
+def test_report_tells_source_files_and_differences(exported):
+    network, path, out, report = exported
+    assert report["passed"]
+    assert json.loads((out / "export_report.json").read_text()) == json.loads(
+        json.dumps(report)
+    )
+    assert report["source"]["file"] == str(path)
+    assert len(report["source"]["sha256"]) == 64
+    entry = report["files"]["saved_model"]
+    assert entry["bytes"] > 50_000 and entry["timing"][-1]["p50_ms"] > 0
+    names = {row["signature"] for row in entry["differences"]}
+    styled = {"map", "synthesize"} if sampler.has_styles(network) else set()
+    assert names == {"generate", "generate_float"} | styled
+    assert {row["truncation"] for row in entry["differences"]} >= {0.7}
+    assert "coat, bag, boot" in (out / "README.md").read_text()
+    assert sorted(p.name for p in out.parent.iterdir()) == [
+        "network.safetensors",
+        "out",
+    ]
+
+
+def test_saved_model_draws_the_source_s_images(exported):
+    network, _, out, _ = exported
+    expected = sampler.from_network(network)
+    found = sampler.load(out)
+    assert found.facts == sampler.load(out / "saved_model").facts
+    assert found.facts.class_names == ("coat", "bag", "boot")
+    for truncation in (None, 0.6):
+        np.testing.assert_allclose(
+            found.images([4, 8, 9], [0, 2, 1], truncation, batch=2),
+            expected.images([4, 8, 9], [0, 2, 1], truncation, batch=3),
+            atol=1e-5,
+        )
+    with pytest.raises(ValueError, match="cannot change it"):
+        sampler.load(out, "random")
+
+
+_FOREIGN = """
+import json, sys
+sys.modules["dglgan_tf"] = sys.modules["tf_keras"] = None  # importing them fails
+import numpy as np
+import tensorflow as tf
+folder, z_dim = sys.argv[1], int(sys.argv[2])
+model = tf.saved_model.load(folder)
+z = np.random.RandomState(3).randn(1, z_dim).astype(np.float32)
+images = model.signatures["generate"](
+    z=tf.constant(z), labels=tf.constant([1]), truncation_psi=tf.constant(0.8)
+)["images"]
+assert images.dtype == tf.uint8
+np.save(sys.argv[3], images.numpy())
+"""
+
+
+def test_saved_model_runs_without_this_package(exported, tmp_path):
+    network, _, out, _ = exported
+    pixels = tmp_path / "pixels.npy"
+    command = [sys.executable, "-I", "-c", _FOREIGN, str(out / "saved_model")]
+    subprocess.run(
+        [*command, str(network.z_dim), str(pixels)],
+        check=True, cwd=tmp_path, timeout=300, capture_output=True,
+    )  # fmt: skip
+    expected = sampler.from_network(network).images([3], [1], truncation=0.8)
+    expected = saved_model.to_uint8(expected).numpy().astype(int)
+    assert np.abs(np.load(pixels) - expected).max() <= 1
+    assert not (out / "saved_model" / "keras_metadata.pb").exists()
+
+
+def test_export_again_replaces_an_export_but_nothing_else(exported, tmp_path):
+    _, path, _, _ = exported
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "diary.txt").write_text("mine")
+    asked = exporting.Request(str(path), str(out), rounds=0, seeds=(0,))
+    with pytest.raises(ValueError, match="holds no export"):
+        exporting.run(asked)
+    assert (out / "diary.txt").read_text() == "mine"
+    (out / "export_report.json").write_text("{}")
+    exporting.run(asked)
+    assert sorted(p.name for p in out.iterdir()) == [
+        "README.md",
+        "export_report.json",
+        "saved_model",
+    ]
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_difference_above_tolerance_leaves_nothing(exported, tmp_path, monkeypatch):
+    _, path, _, _ = exported
+    honest = saved_model.to_uint8
+
+    def darker(images):
+        return honest(images - 0.1)
+
+    asked = exporting.Request(str(path), str(tmp_path / "out"), rounds=0, seeds=(0,))
+    write = saved_model.write
+
+    def broken(*arguments):
+        monkeypatch.setattr(saved_model, "to_uint8", darker)
+        write(*arguments)
+        monkeypatch.setattr(saved_model, "to_uint8", honest)
+
+    monkeypatch.setattr(saved_model, "write", broken)
+    report = exporting.run(asked)
+    assert not report["passed"]
+    rows = report["files"]["saved_model"]["differences"]
+    assert max(r["max"] for r in rows if r["signature"] == "generate") > 5
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_full_disk_leaves_the_earlier_export(exported, tmp_path, monkeypatch):
+    _, path, _, _ = exported
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "export_report.json").write_text("{}")
+
+    def no_space(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(saved_model, "write", no_space)
+    with pytest.raises(OSError, match="No space"):
+        exporting.run(exporting.Request(str(path), str(out)))
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+    assert (out / "export_report.json").read_text() == "{}"
+
+
+@pytest.mark.parametrize(
+    "options,message",
+    [
+        ({"formats": ("coreml",)}, "must be one or more of"),
+        ({"formats": ()}, "must be one or more of"),
+        ({"noise": "random"}, "must be const or none"),
+        ({"seeds": ()}, "seeds=0 must be 1 or more"),
+        ({"batch": 0}, "batch=0 must be 1 or more"),
+    ],
+)
+def test_bad_requests_are_named(options, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        exporting.run(exporting.Request("x", str(tmp_path / "out"), **options))
+
+
+@pytest.mark.slow
+def test_command_reports_and_refuses(tmp_path):
+    network = deploy_networks.biggan_generator(0, 3)
+    run = tmp_path / "run"
+    path = run / "network-snapshot-000007.safetensors"
+    files.save_networks(path, {"generator_ema": network})
+    command = [sys.executable, "-m", "dglgan_tf.export", "--rounds=0", "--seeds=0-1"]
+    done = subprocess.run(
+        [*command, f"--network={run}"], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert "saved_model" in done.stdout and "ok" in done.stdout
+    assert (run / "export" / "saved_model" / "saved_model.pb").is_file()
+    done = subprocess.run(
+        [*command, f"--network={run}", "--tolerance=-1", f"--outdir={tmp_path / 'o'}"],
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "ABOVE TOLERANCE" in done.stdout and not (tmp_path / "o").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", MAKERS)
+def test_tflite_files_agree_with_the_source(kind):
+    network = MAKERS[kind]()
+    facts = sampler.generator_facts(network)
+    sampler.prepare(network)
+    z = latents.latents(range(3), facts.z_dim)
+    labels = np.array([0, 2, 1], np.int32)
+    limits = {"float32": 1e-4, "float16": 0.03, "dynamic": 0.4}
+    for precision, limit in limits.items():
+        content = tflite.convert(network, facts, precision, batch=2)
+        run = tflite.open_file(content)
+        for truncation in (facts.untruncated, 0.7):
+            expected = sampler.generate(network, z, labels, truncation)
+            found = run(z, labels, truncation)
+            np.testing.assert_allclose(found, expected, atol=limit)
+        assert not any(op.startswith("Flex") for op in tflite.operations(content))
+
+
+@pytest.mark.slow
+def test_all_formats_in_one_call(tmp_path):
+    pytest.importorskip("tf2onnx", reason="needs the extra `export`")
+    pytest.importorskip("onnxruntime", reason="needs the extra `export`")
+    network = deploy_networks.stylegan2_generator(3, 1)
+    path = tmp_path / "g.safetensors"
+    files.save_networks(path, {"generator": network})
+    report = exporting.run(
+        exporting.Request(
+            str(path), str(tmp_path / "out"), exporting.FORMATS, rounds=2, seeds=(0, 5)
+        )
+    )
+    assert report["passed"]
+    assert set(report["files"]) == {
+        "saved_model", "tflite-float32", "tflite-float16", "tflite-dynamic", "onnx",
+    }  # fmt: skip
+    expected = sampler.load(path).images([7, 8, 9], [2, 0, 1], truncation=0.8)
+    for name, entry in report["files"].items():
+        assert (tmp_path / "out" / entry["path"]).exists()
+        found = sampler.load(tmp_path / "out" / entry["path"])
+        limit = {"tflite-float16": 0.03, "tflite-dynamic": 0.4}.get(name, 1e-4)
+        np.testing.assert_allclose(
+            found.images([7, 8, 9], [2, 0, 1], 0.8, batch=2), expected, atol=limit
+        )
+        assert entry["timing"][-1]["images_per_second"] > 0
+    assert report["files"]["onnx"]["differences"][0]["max"] <= 1e-4
+
+
+def test_files_away_from_their_report_are_refused(tmp_path):
+    path = tmp_path / "model-float32.tflite"
+    with pytest.raises(ValueError, match="no file"):
+        sampler.load(path)
+    path.write_bytes(b"")
+    with pytest.raises(ValueError, match="keep the files of an export together"):
+        sampler.load(path)

@@ -1,0 +1,189 @@
+"""The report: true to its sources, self-contained, escaped."""
+
+import html.parser
+import json
+import re
+
+import deploy_networks
+import numpy as np
+import pytest
+
+from dglgan_tf.networks import biggan, files
+from dglgan_tf.reporting import charts, collect, report
+
+pytest.importorskip("jinja2", reason="the report needs jinja2")
+SCORES = """network,parameters,macs,weights_bytes,latency_p50_ms,kid5k[x]
+teacher,1000,4000000,4000,8.0,0.010
+guided student,250,1000000,1000,6.0,0.020
+control,250,1000000,1000,6.0,0.035
+"""
+EVIL = "<script>alert(1)</script>"
+
+
+def _recipe(root, class_names, scores=SCORES, finished=True):
+    networks = {}
+    for number, stage in enumerate(("teacher", "guided")):
+        folder = root / stage
+        network = deploy_networks.biggan_generator()
+        held = {"generator_ema": network}
+        if stage == "teacher":
+            held["discriminator"] = biggan.BigGANDiscriminator(
+                resolution=32, num_channels=1, num_classes=3, ch=8
+            )
+        path = folder / "network-snapshot-000004.safetensors"
+        files.save_networks(path, held)
+        networks["teacher" if stage == "teacher" else "guided student"] = str(path)
+        options = {"seed": number, "class_names": class_names}
+        (folder / "training_options.json").write_text(json.dumps(options))
+        lines = [
+            {"images": 1000 * i, "timestamp": number + 1, "g/loss": 1 / i, "d/loss": i}
+            for i in range(1, 500)
+        ]
+        text = "\n".join(json.dumps(line) for line in lines)
+        (folder / "stats.jsonl").write_text(text + '\n{"images": 1, "cut o')
+        (folder / "operative_config.gin").write_text(f"a = '{EVIL}'\n")
+        if finished:
+            (folder / "DONE").write_text("yes")
+    compared = {"networks": networks, "class_names": class_names}
+    (root / "comparison.json").write_text(json.dumps(compared))
+    if scores:
+        (root / "scores.csv").write_text(scores)
+    return root
+
+
+class _Page(html.parser.HTMLParser):
+    """Collects tables' cells, images and ids; checks that tags are balanced."""
+
+    VOID = {"meta", "link", "img", "input", "circle", "path"}
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.cells, self.images, self.scripts = [], [], [], 0
+        self.feed(text)
+        assert not self.open
+
+    def handle_starttag(self, tag, attributes):
+        if tag == "img":
+            self.images.append(dict(attributes))
+        self.scripts += tag == "script"
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        assert tag in self.VOID
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] in ("td", "th"):
+            self.cells.append(data)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """A recipe with a hostile class name, and its page."""
+    root = _recipe(tmp_path_factory.mktemp("runs") / "shirts", ["coat", EVIL, "bag"])
+    out = report.write([root], root / "report.html")
+    return root, out.read_text(encoding="utf-8")
+
+
+def test_page_is_whole_and_needs_nothing_else(written):
+    _, text = written
+    page = _Page(text)
+    assert page.scripts == 1
+    assert len(text) < 5_000_000
+    for address in re.findall(r'(?:src|href)="([^"]*)"', text):
+        assert address.startswith("data:")
+    assert "http" not in re.sub(r"http-equiv", "", text)
+    assert all(image["alt"] for image in page.images)
+
+
+def test_what_users_write_is_escaped(written):
+    _, text = written
+    assert EVIL not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+
+
+def test_tables_match_their_sources(written):
+    _, text = written
+    cells = _Page(text).cells
+    start = cells.index("guided student")
+    assert cells[start : start + 8] == [
+        "guided student", "250", "25.0", "1 M", "25.0", "1,000", "6", "0.02",
+    ]  # fmt: skip
+    assert "keeps 25.0 % of the parameters and 25.0 % of the multiply-acc" in text
+    assert "4.0 times fewer MACs than teacher but is 1.3 times as fast" in text
+    assert "no export: run" in text
+
+
+def test_pictures_are_the_networks_own(written):
+    import base64
+    import io
+
+    from PIL import Image
+
+    from dglgan_tf import images
+    from dglgan_tf.deploy import sampler
+
+    root, text = written
+    sheets = json.loads(re.search(r"const sheets = (.*);", text)[1])
+    assert set(sheets) == {"teacher", "guided student"}
+    assert set(sheets["teacher"]) == {"none", "1", "0.5"}
+    data = base64.b64decode(sheets["teacher"]["0.5"].split(",")[1])
+    with Image.open(io.BytesIO(data)) as image:
+        found = np.asarray(image)
+    drawn = sampler.load(root / "teacher").images(
+        list(range(13)) * 3, np.repeat([0, 1, 2], 13), truncation=0.5
+    )
+    expected = images.grid(drawn, 13)[..., 0].astype(int)
+    assert np.abs(found - expected).max() <= 1
+
+
+def test_unfinished_and_unscored_runs_are_told(tmp_path):
+    root = _recipe(tmp_path / "half", [], scores=None, finished=False)
+    text = report.write([root], tmp_path / "r.html", with_pictures=False).read_text()
+    assert "stage guided is not finished" in text
+    assert "no scores.csv" in text and "no comparison of teacher" in text
+    _Page(text)
+
+
+def test_runs_of_two_protocols_are_refused(tmp_path):
+    first = _recipe(tmp_path / "a", [])
+    second = _recipe(tmp_path / "b", [], SCORES.replace("kid5k[x]", "fid50k"))
+    with pytest.raises(ValueError, match="different protocols"):
+        report.write([first, second], tmp_path / "r.html", with_pictures=False)
+    text = report.write([first, first], tmp_path / "r.html", False).read_text()
+    assert "a: guided student" in text and text.count('class="dominated"') >= 2
+
+
+def test_broken_files_are_named(tmp_path):
+    with pytest.raises(ValueError, match="no folder"):
+        collect.recipe(tmp_path / "none")
+    with pytest.raises(ValueError, match="holds no run"):
+        collect.recipe(tmp_path)
+    root = _recipe(tmp_path / "a", [])
+    (root / "scores.csv").write_text("network,parameters\nteacher,many\n")
+    with pytest.raises(ValueError, match=r"scores.csv is broken"):
+        collect.recipe(root)
+    (root / "scores.csv").unlink()
+    (root / "guided" / "stats.jsonl").write_text("{\n{}\n")
+    with pytest.raises(ValueError, match=r"stats.jsonl, line 1"):
+        collect.recipe(root)
+
+
+def test_curves_are_thinned_and_charts_leave_gaps():
+    stats = [{"images": i, "g/loss": float(i)} for i in range(1000)]
+    (chart,) = collect._charts(stats)
+    assert len(chart["lines"]["total"]) <= 200
+    svg = charts.lines("loss", {"a": [(0, 1.0), (1, float("nan")), (2, 3.0), (3, 4.0)]})
+    path = re.search(r'class="line c0" d="([^"]*)"', svg)[1]
+    assert path.count("M") == 2 and path.count("L") == 1
+    assert charts.lines("empty", {"a": []}) == ""
+
+
+def test_dominated_points():
+    a, b, c = ({"x": x, "y": y} for x, y in ((1, 3), (2, 2), (2, 3)))
+    assert not charts.dominated(a, [a, b, c])
+    assert not charts.dominated(b, [a, b, c])
+    assert charts.dominated(c, [a, b, c])

@@ -1,0 +1,88 @@
+"""Run directories: what may be started where, and what is kept."""
+
+import json
+
+import pytest
+import tiny_training as tiny
+
+from dglgan_tf import runs
+from dglgan_tf.networks import files
+
+
+def test_a_new_folder_becomes_a_run(tmp_path):
+    directory = runs.RunDirectory(tmp_path / "new" / "run")
+    assert directory.check() is False
+    assert not (tmp_path / "new").exists()
+    assert directory.prepare({"seed": 3}) is False
+    marker = directory.path / runs.MARKER
+    assert json.loads(marker.read_text()) == {"seed": 3}
+    assert directory.prepare({"seed": 4}) is True
+    assert json.loads(marker.read_text()) == {"seed": 3}
+
+
+def test_an_empty_folder_is_taken(tmp_path):
+    assert runs.RunDirectory(tmp_path).prepare({}) is False
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path):
+    (tmp_path / "thesis.tex").write_text("x")
+    with pytest.raises(ValueError, match="is not empty and holds no run"):
+        runs.RunDirectory(tmp_path).prepare({})
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_file_is_refused(tmp_path):
+    path = tmp_path / "run"
+    path.write_text("x")
+    with pytest.raises(ValueError, match="is a file: name a folder"):
+        runs.RunDirectory(path).check()
+
+
+def test_snapshots_are_ordered_by_number_and_pruned(tmp_path):
+    directory = runs.RunDirectory(tmp_path)
+    for images in (9_000, 1_000_000_000, 20_000, 999):
+        directory.snapshot_path(images).write_bytes(b"")
+    (tmp_path / ".network-snapshot-000001.safetensors.abc").write_bytes(b"")
+    (tmp_path / "other.safetensors").write_bytes(b"")
+    names = [path.name for path in directory.snapshots()]
+    numbers = ["000000", "000009", "000020", "1000000"]
+    assert names == [f"network-snapshot-{n}.safetensors" for n in numbers]
+    directory.prune(2)
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == sorted([*names[2:], "other.safetensors"])
+    assert directory.latest_snapshot().name == names[-1]
+
+
+def test_done_is_a_file(tmp_path):
+    directory = runs.RunDirectory(tmp_path)
+    assert not directory.is_done
+    directory.mark_done("5 images")
+    assert directory.is_done and (tmp_path / "DONE").read_text() == "5 images\n"
+
+
+def test_weights_are_found_by_file_run_and_stage(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    newest = tmp_path / "recipe" / "teacher" / "network-snapshot-000010.safetensors"
+    newest.parent.mkdir(parents=True)
+    network = tiny.stylegan2_pair()[1]()
+    files.save_networks(newest, {"discriminator": network})
+    (newest.parent / "network-snapshot-000002.safetensors").write_bytes(b"")
+    assert runs.find_weights(str(newest)) == newest
+    assert runs.find_weights(str(newest.parent)) == newest
+    assert runs.find_weights("teacher", tmp_path / "recipe") == newest
+
+
+@pytest.mark.parametrize(
+    "name, sentence",
+    [
+        ("nowhere", "no weights at 'nowhere': put a .safetensors file there"),
+        ("bundled/nothing", "no bundled network 'bundled/nothing'; the package has"),
+    ],
+)
+def test_missing_weights_say_what_to_do(tmp_path, monkeypatch, name, sentence):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=sentence):
+        runs.find_weights(name)
+    (tmp_path / "nowhere").mkdir()
+    with pytest.raises(ValueError, match="no "):
+        runs.find_weights(name)

@@ -1,0 +1,61 @@
+"""Diagnostics look at a training and leave it alone."""
+
+import numpy as np
+import pytest
+import tiny_training as tiny
+
+from dglgan_tf.losses import adversarial
+from dglgan_tf.training import diagnostics, draws
+
+
+def diagnosed(devices, teachers, **options):
+    train = tiny.make(tiny.toy(), devices[:1], tiny.goal(**options), teachers)
+    for teacher in train.state.networks.teachers:
+        tiny.fill(teacher, seed=2)  # the discriminator's weights
+        teacher.slope.assign(2.0 * teacher.slope)
+        teacher.kernel.assign(np.sqrt(2.0) * teacher.kernel)
+    images, labels = tiny.reals(6, tiny.SIDE)
+    before = tiny.everything(train)
+    found = diagnostics.compile_diagnostics(train, {"images": images, "labels": labels})
+    values = {name: float(value) for name, value in found().items()}
+    for name, value in tiny.everything(train).items():
+        np.testing.assert_array_equal(value, before[name], err_msg=name)
+    return train, images, values
+
+
+def test_a_teacher_of_twice_the_slope(logical_devices):
+    train, images, values = diagnosed(
+        logical_devices, 1, d_loss=adversarial.d_wgan, g_loss=adversarial.g_wgan
+    )
+    networks = train.state.networks
+    seed = draws.step_seed(train.seed, 0, "diagnostics", 0)
+    z = draws.fakes(draws.Latents(3, 0), seed, 6, 0, 6)["z"]
+    fake = networks.discriminator(networks.generator(z)).numpy().mean()
+    real = networks.discriminator(images).numpy().mean()
+    assert values == pytest.approx(
+        {
+            "scores/student_real": real,
+            "scores/student_fake": fake,
+            "scores/teacher_real": 2 * real,
+            "scores/teacher_fake": 2 * fake,
+            "guidance/ratio": 2.0,
+            "guidance/cosine": 1.0,
+            "guidance/balancing_weight": 0.5,
+        },
+        rel=1e-4,
+    )
+
+
+def test_without_a_teacher_only_scores(logical_devices):
+    _, _, values = diagnosed(logical_devices, 0)
+    assert sorted(values) == ["scores/student_fake", "scores/student_real"]
+
+
+def test_relativistic_terms_compare_with_the_reals(logical_devices):
+    _, _, values = diagnosed(
+        logical_devices,
+        1,
+        d_loss=adversarial.d_relativistic,
+        g_loss=adversarial.g_relativistic,
+    )
+    assert 0 < values["guidance/ratio"] < 2.5 and values["guidance/cosine"] > 0.9
