@@ -1,10 +1,13 @@
 """Everything that gin files may name, registered in one place by importing it."""
 
+import inspect
+
 import gin
 
-from dglgan_tf import comparison, experiment, recipe  # noqa: F401
+from dglgan_tf import comparison, experiment, monitor, recipe  # noqa: F401
 from dglgan_tf.data import pipeline, sources  # noqa: F401
 from dglgan_tf.losses import adversarial, guidance
+from dglgan_tf.metrics import evaluator  # noqa: F401
 from dglgan_tf.networks import biggan, biggan_deep, stylegan2  # noqa: F401
 from dglgan_tf.training import ema, objective, optimizers, trainer  # noqa: F401
 
@@ -23,7 +26,9 @@ _BY_REFERENCE = (
     objective.scores_separate,
 )
 for _function in _BY_REFERENCE:
-    gin.external_configurable(_function, module="losses", allowlist=[])
+    # An empty allowlist would allow everything.
+    _arguments = list(inspect.signature(_function).parameters)
+    gin.external_configurable(_function, module="losses", denylist=_arguments)
 
 _SCHEDULES = (
     guidance.linear_warmup,

@@ -14,7 +14,7 @@ import numpy as np
 from absl import logging
 
 import dglgan_tf
-from dglgan_tf import atomic, images, latents, loop, progress, runs
+from dglgan_tf import atomic, images, latents, loop, monitor, progress, runs
 from dglgan_tf.compat import keras, tf
 from dglgan_tf.cost import macs, memory, tables
 from dglgan_tf.data import pipeline
@@ -299,6 +299,7 @@ def _train(parts, schedule, directory, options, seed):
             draw_grid=pictures.fakes,
             diagnose=diagnose,
             info=options,
+            after_save=monitor.in_training(parts, directory, shown),
         )
         means = loop.run(work)
         directory.mark_done(f"{train.state.counters.images} images")

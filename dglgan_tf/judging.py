@@ -15,7 +15,7 @@ from dglgan_tf import runs
 from dglgan_tf.compat import tf
 from dglgan_tf.data import base as data_base
 from dglgan_tf.data import pipeline, sources
-from dglgan_tf.deploy import sampler
+from dglgan_tf.deploy import exported, sampler
 from dglgan_tf.layers import conditional_norm
 from dglgan_tf.metrics import images, path_length, statistics_file
 from dglgan_tf.networks import base
@@ -163,7 +163,8 @@ def subject(
     """Returns a generator to be judged.
 
     Args:
-      name: a run directory, a `.safetensors` file, `bundled/NAME` or a SavedModel.
+      name: a run directory, a `.safetensors` file, `bundled/NAME`, a SavedModel,
+        or a .tflite or .onnx file of an export.
       truncation: see `sampler.Facts.truncation`; None = none.
       noise: of a StyleGAN2: 'random' (None means that, as NVIDIA's metrics do),
         'const' or 'none'.
@@ -178,7 +179,7 @@ def subject(
     """
     if batch_norm not in BATCH_NORMS:
         raise ValueError(f"batch_norm={batch_norm!r} must be one of {BATCH_NORMS}")
-    if sampler.saved_model_folder(name) is not None:
+    if exported.is_export(name):
         made = sampler.load(name, noise)
         facts, network = made.facts, None
         role, file = "exported", str(name)
@@ -198,8 +199,8 @@ def subject(
     else:
         protocol |= _statistics(network, batch_norm, batch_size)
         sampler.prepare(network)
-        generate = _of_network(network, truncation, facts.noise, strategy)
-        path = _path(network) if sampler.has_styles(network) else None
+        generate = replicated(network, truncation, facts.noise, strategy)
+        path = halves(network) if sampler.has_styles(network) else None
     if facts.noise != "none":
         protocol["noise"] = facts.noise
     return images.GeneratedImages(
@@ -249,8 +250,14 @@ def _noise_seed(z) -> tf.Tensor:
     return tf.constant(np.ascontiguousarray(z[0, :2]).view(np.int32))
 
 
-def _of_network(network, truncation, noise, strategy) -> Callable:
-    """Returns (z, labels) -> images, spread over the strategy's replicas."""
+def replicated(network, truncation, noise, strategy) -> Callable:
+    """Returns (z, labels) -> images, spread over a strategy's replicas.
+
+    Args:
+      network: a generator, made under the strategy's scope.
+      truncation, noise: see `sampler.generate`.
+      strategy: batches that its replicas do not divide run on one of them.
+    """
 
     @tf.function(reduce_retracing=True)
     def one(z, labels, seed):
@@ -285,7 +292,7 @@ def _spread(strategy, function, z, labels):
     return np.concatenate([part.numpy() for part in found])
 
 
-def _path(network) -> path_length.Path:
+def halves(network) -> path_length.Path:
     """The two halves of a StyleGAN2; its stored noise is the same at both ends."""
     mapping = tf.function(network.map, reduce_retracing=True)
     synthesis = tf.function(

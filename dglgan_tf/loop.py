@@ -5,6 +5,7 @@ import dataclasses
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import gin
 
@@ -108,6 +109,7 @@ class Work:
       draw_grid: images seen -> None; saves a sample grid.
       diagnose: () -> {metric: [] tensor}; called once a tick.
       info: facts for the snapshots' headers.
+      after_save: called with the path of each new snapshot.
     """
 
     train: trainer.Trainer
@@ -118,6 +120,7 @@ class Work:
     draw_grid: Callable[[int], None]
     diagnose: Callable[[], dict]
     info: dict
+    after_save: Callable[[Path], None] = lambda path: None
 
 
 def run(work: Work) -> dict[str, float]:
@@ -180,7 +183,9 @@ class _Session:
         if self._due["grid_every_images"](self.images) or last:
             work.draw_grid(self.images)
         if self._snapshot_due() or last or stop:
-            self._save()
+            path = self._save()
+            if not stop or last:
+                work.after_save(path)
         work.progress.maintenance(time.time() - started)
         if stop and not last:
             name = signal.Signals(received[0]).name
@@ -223,6 +228,7 @@ class _Session:
             ) from error
         work.directory.prune(work.schedule.keep_snapshots)
         self._saved_at = time.time()
+        return path
 
     def _roll_back(self):
         work = self.work

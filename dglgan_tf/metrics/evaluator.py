@@ -8,10 +8,8 @@ import contextlib
 import tempfile
 import time
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 import gin
-import numpy as np
 from absl import logging
 
 import dglgan_tf
@@ -20,14 +18,14 @@ from dglgan_tf.metrics import (
     extractors,
     images,
     names,
+    path_score,
     perceptual,
+    real_side,
     scoring,
-    statistics_file,
     weights,
 )
 
 OFFLINE = "efficientnet_lite0"
-_CACHE_FORMAT = 1
 # Which weight file a network needs from the user.
 _FILES = {"inception": "inception", "vgg16": "vgg16", "vgg16_lpips": "vgg16"}
 
@@ -75,8 +73,9 @@ class Evaluator:
             raise ValueError("metrics is empty: name at least one, such as kid1k")
         self.metrics = [self._with_network(metric) for metric in asked]
         self._on_features = [m for m in self.metrics if not m.on_paths]
-        self._stack = contextlib.ExitStack()
-        self._real: dict[str, collector.Collector | collector.FromStatistics] = {}
+        self._real = real_side.RealSide(
+            reals, self._on_features, self.extractors, cache
+        )
 
     def _with_network(self, metric):
         """Builds the metric's network, or falls back to the offline one."""
@@ -126,7 +125,7 @@ class Evaluator:
           ValueError: not enough images, NaN images, images of another kind.
         """
         started = time.monotonic()
-        self._collect_reals()
+        self._real.collect()
         with tempfile.TemporaryDirectory(prefix="dglgan_metrics_") as folder:
             with contextlib.ExitStack() as stack:
                 found = self._collect_subject(subject, seed, progress, folder, stack)
@@ -144,15 +143,14 @@ class Evaluator:
     def _score(self, metric, found, subject, seed):
         if metric.on_paths:
             distance = self.perceptual[metric.extractor]
-            return scoring.path_score(metric, subject, distance, seed)
+            return path_score.score(metric, subject, distance, seed)
         generated = found[metric.kind == "ifid", metric.extractor]
-        real = self._real[metric.extractor]
+        real = self._real.collectors[metric.extractor]
         return scoring.score(metric, generated, real, self.settings)
 
     def close(self) -> None:
         """Removes the temporary files of the real images' features."""
-        self._stack.close()
-        self._real = {}
+        self._real.close()
 
     def real_moments(self):
         """Returns (extractor name, moments of all real images) of the `fid` metric.
@@ -160,74 +158,7 @@ class Evaluator:
         Raises:
           ValueError: no metric of these needs them.
         """
-        self._collect_reals()
-        for metric in self._on_features:
-            if metric.kind == "fid" and metric.num_real is None:
-                real = self._real[metric.extractor]
-                return metric.extractor, real.moments[None].result()
-        raise ValueError(
-            "statistics of all real images are computed for fid..._full metrics: name "
-            "one, such as fid50k_full"
-        )
-
-    def _collect_reals(self):
-        """Fills or loads one collector per extractor."""
-        if self._real or not self._on_features:
-            return
-        if isinstance(self.reals, images.StoredStatistics):
-            self._real = {n: self._from_statistics(n) for n in self.extractors}
-            return
-        for name, group in _groups(self._on_features).items():
-            needs = scoring.real_needs(group)
-            dimension = self.extractors[name].dimension
-
-            def fill(folder, name=name, needs=needs, dimension=dimension):
-                made = collector.Collector(needs, dimension, folder)
-                if needs.num_images() != 0:
-                    count = needs.num_images()
-                    networks = {name: self.extractors[name]}
-                    _feed(self.reals.draw(count), count, networks, {name: made})
-                made.finish()
-                return made
-
-            self._real[name] = self._kept(name, needs, dimension, fill)
-
-    def _kept(self, name, needs, dimension, fill):
-        """Returns a filled collector, in the cache where there is one."""
-        if self._cache is None or self.reals.fingerprint is None:
-            folder = self._stack.enter_context(
-                tempfile.TemporaryDirectory(prefix="dglgan_reals_")
-            )
-            made = fill(Path(folder))
-        else:
-            facts = {
-                "format": _CACHE_FORMAT,
-                "network": self.extractors[name].describe(),
-                "data": self.reals.protocol,
-                "fingerprint": self.reals.fingerprint,
-                "needs": str(needs),
-            }
-            made = statistics_file.cached(self._cache, facts, fill, needs, dimension)
-        self._stack.callback(made.close)
-        return made
-
-    def _from_statistics(self, name):
-        made = collector.FromStatistics(self.reals.moments, self.reals.features)
-        wanted = self.extractors[name].dimension
-        if made.dimension != wanted:
-            raise ValueError(
-                f"the statistics {self.reals.protocol} have dimension "
-                f"{made.dimension}, but {name} gives {wanted}: they were made with "
-                "another network"
-            )
-        for metric in self._on_features:
-            if metric.num_real is not None and metric.kind != "is":
-                raise ValueError(
-                    f"{metric.name} takes {metric.num_real} real images, but a file of "
-                    f"statistics stands for all of its images: ask for "
-                    f"{metric.base}_full"
-                )
-        return made
+        return self._real.moments()
 
     def _collect_subject(self, subject, seed, progress, folder, stack):
         """Returns {(per class, extractor): collector}."""
@@ -237,7 +168,7 @@ class Evaluator:
             if not group:
                 continue
             collectors = {}
-            for name, part in _groups(group).items():
+            for name, part in real_side.groups(group).items():
                 needs = scoring.generated_needs(part, self.settings)
                 place = f"{folder}/{name}{int(per_class)}"
                 dimension = self.extractors[name].dimension
@@ -245,7 +176,7 @@ class Evaluator:
                 stack.callback(collectors[name].close)
             count = _subject_count(collectors, group, per_class, subject)
             batches = subject.draw(count, balanced=per_class, seed=seed)
-            _feed(batches, count, self.extractors, collectors, progress)
+            real_side.feed(batches, count, self.extractors, collectors, progress)
             for name, made in collectors.items():
                 made.finish()
                 found[per_class, name] = made
@@ -287,14 +218,6 @@ def _describe(subject) -> dict:
     return labels | subject.protocol
 
 
-def _groups(metrics):
-    """Returns {extractor name: its metrics}."""
-    groups: dict[str, list] = {}
-    for metric in metrics:
-        groups.setdefault(metric.extractor, []).append(metric)
-    return groups
-
-
 def _subject_count(collectors, group, per_class, subject):
     """Returns how many images to draw; None = all there are."""
     if not per_class:
@@ -307,26 +230,6 @@ def _subject_count(collectors, group, per_class, subject):
             "unconditional: leave it out"
         )
     return max(m.num_generated for m in group) * subject.num_classes
-
-
-def _feed(batches, count, networks, collectors, progress=None):
-    """Shows up to `count` images (None = all) to each network and its collector."""
-    done = 0
-    for pixels, labels in batches:
-        if count is not None and done + len(pixels) > count:
-            pixels = pixels[: count - done]
-            labels = None if labels is None else labels[: count - done]
-        if not len(pixels):
-            break
-        extractors.require_images(np.asarray(pixels))
-        for name, target in collectors.items():
-            features, logits = networks[name](pixels)
-            target.update(features, logits, labels)
-        done += len(pixels)
-        if progress is not None:
-            progress(done, done if count is None else count)
-        if done == count:
-            break
 
 
 def evaluate(

@@ -43,10 +43,14 @@ class FeatureStore:
     Args:
       path: the file; created where it is missing.
       dimension: numbers in a row.
+
+    Attributes:
+      nearest: {rows: distances to their neighbours}, kept by `precision_recall`.
     """
 
     def __init__(self, path, dimension: int):
         self.path, self.dimension = Path(path), int(dimension)
+        self.nearest: dict[range, np.ndarray] = {}
         self._file = open(self.path, "a+b")
 
     def __len__(self) -> int:
@@ -85,6 +89,7 @@ class ArrayStore:
 
     def __init__(self, array: np.ndarray):
         self._array = np.asarray(array)
+        self.nearest: dict[range, np.ndarray] = {}
         self.dimension = self._array.shape[1]
 
     def __len__(self) -> int:

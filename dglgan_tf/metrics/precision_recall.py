@@ -19,11 +19,15 @@ BLOCK = 2000
 # Of |x|^2 + |y|^2: above what a float32 product of up to 4096 terms loses.
 _SLACK = 1e-5
 _SPARE = 4
+_USUAL_K = 5  # of density and coverage; precision and recall take 3
 _PAIRS = 20_000
 
 
 def squared_radii(features: feature_store.Selection, k: int) -> np.ndarray:
     """Returns the squared distance to the k-th nearest other row, [N] float64.
+
+    The nearest few are found once for a selection and kept with its store, so that
+    metrics of different k share the work.
 
     Raises:
       ValueError: not more than k rows.
@@ -32,31 +36,49 @@ def squared_radii(features: feature_store.Selection, k: int) -> np.ndarray:
         raise ValueError(
             f"k={k} neighbours need more than {k} images, but {len(features)} came"
         )
+    known = features.store.nearest.get(features.indices)
+    if known is None or known.shape[1] <= k:
+        known = _nearest(features, min(max(k, _USUAL_K) + 1, len(features)))
+        features.store.nearest[features.indices] = known
+    return known[:, k]
+
+
+def _nearest(features, count):
+    """Returns the `count` smallest squared distances of each row, itself included."""
     centre = _centre(features)
-    wanted = min(k + 1 + _SPARE, len(features))
-    radii = []
-    for x in features.blocks(BLOCK):
-        best = np.full((len(x), wanted), np.inf, np.float32)
-        where = np.zeros((len(x), wanted), np.int64)
-        start = 0
-        for y in features.blocks(BLOCK):
-            values = np.concatenate([best, _approximate(x, y, centre)], axis=1)
-            numbers = np.arange(start, start + len(y))
-            index = np.argpartition(values, wanted - 1, axis=1)[:, :wanted]
-            best = np.take_along_axis(values, index, axis=1)
-            old = np.take_along_axis(where, np.minimum(index, wanted - 1), axis=1)
-            where = np.where(index < wanted, old, numbers[index - wanted])
-            start += len(y)
-        radii.append(_kth(features, x, where, k))
-    return np.concatenate(radii)
+    wanted = min(count + _SPARE, len(features))
+    best = np.full((len(features), wanted), np.inf, np.float32)
+    where = np.zeros((len(features), wanted), np.int64)
+    starts = range(0, len(features), BLOCK)
+    for row, x in zip(starts, features.blocks(BLOCK), strict=True):
+        later = features.store.select(features.indices[row:])
+        for column, y in zip(starts[row // BLOCK :], later.blocks(BLOCK), strict=True):
+            distances = _approximate(x, y, centre)
+            _keep_nearest(best, where, row, column, distances)
+            if column > row:
+                _keep_nearest(best, where, column, row, distances.T)
+    found = []
+    for row, x in zip(starts, features.blocks(BLOCK), strict=True):
+        numbers = where[row : row + len(x)]
+        exact = np.empty(numbers.shape)
+        for rank in range(wanted):
+            exact[:, rank] = _exact(x, features.rows(numbers[:, rank]))
+        found.append(np.sort(exact, axis=1)[:, :count])
+    return np.concatenate(found)
 
 
-def _kth(features, x, where, k):
-    """Returns the k-th smallest exact distance of each row to its candidates."""
-    exact = np.empty(where.shape)
-    for column in range(where.shape[1]):
-        exact[:, column] = _exact(x, features.rows(where[:, column]))
-    return np.partition(exact, k, axis=1)[:, k]
+def _keep_nearest(best, where, row, column, distances):
+    """Merges a block of distances into the nearest so far of its rows, in place."""
+    rows = slice(row, row + len(distances))
+    wanted = best.shape[1]
+    taken = min(wanted, distances.shape[1])
+    index = np.argpartition(distances, taken - 1, axis=1)[:, :taken]
+    near = np.take_along_axis(distances, index, axis=1)
+    values = np.concatenate([best[rows], near], axis=1)
+    numbers = np.concatenate([where[rows], index + column], axis=1)
+    chosen = np.argpartition(values, wanted - 1, axis=1)[:, :wanted]
+    best[rows] = np.take_along_axis(values, chosen, axis=1)
+    where[rows] = np.take_along_axis(numbers, chosen, axis=1)
 
 
 def balls(
@@ -64,7 +86,8 @@ def balls(
     squared_radius: np.ndarray,
     queries: feature_store.Selection,
     closed: bool,
-) -> tuple[np.ndarray, np.ndarray]:
+    query_radius: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Counts which queries lie in which balls.
 
     Args:
@@ -72,44 +95,61 @@ def balls(
       squared_radius: [N] from `squared_radii(centres, k)`.
       queries: [M, D] features.
       closed: count a query on the sphere (`<=`).
+      query_radius: [M]; also count the other way round, from the same distances.
 
     Returns:
       in_balls: [M] number of balls that hold each query.
       holds: [N] number of queries that each ball holds.
+      in_query_balls: [N] number of the queries' balls that hold each centre; zeros
+        without `query_radius`.
     """
     in_balls = np.zeros(len(queries), np.int64)
-    holds = np.zeros(len(centres), np.int64)
+    holds, in_query_balls = (np.zeros(len(centres), np.int64) for _ in range(2))
     centre = _centre(centres)
     row = 0
     for x in centres.blocks(BLOCK):
         rows = slice(row, row + len(x))
-        radius = squared_radius[rows]
         column = 0
         for y in queries.blocks(BLOCK):
-            inside = _decide(x, y, centre, radius, closed)
-            in_balls[column : column + len(y)] += inside.sum(axis=0)
-            holds[rows] += inside.sum(axis=1)
+            columns = slice(column, column + len(y))
+            distances = _approximate(x, y, centre)
+            scale = _SLACK * (_norms(x - centre)[:, None] + _norms(y - centre))
+            radius = squared_radius[rows][:, None]
+            inside = _decide(x, y, distances, scale, radius, closed)
+            in_balls[columns] += np.count_nonzero(inside, axis=0)
+            holds[rows] += np.count_nonzero(inside, axis=1)
+            if query_radius is not None:
+                radius = query_radius[columns]
+                inside = _decide(x, y, distances, scale, radius, closed)
+                in_query_balls[rows] += np.count_nonzero(inside, axis=1)
             column += len(y)
         row += len(x)
-    return in_balls, holds
+    return in_balls, holds, in_query_balls
 
 
-def _decide(x, y, centre, radius, closed):
-    """Returns whether y[j] lies in the ball around x[i], [n, m] bool."""
-    gap = _approximate(x, y, centre)
-    scale = _norms(x - centre)[:, None] + _norms(y - centre)
-    gap -= radius[:, None].astype(np.float32)
+def _decide(x, y, distances, scale, radius, closed):
+    """Returns whether a pair is within the radius, [n, m] bool.
+
+    Args:
+      x, y: [n, D], [m, D].
+      distances: [n, m] float32, approximate and squared.
+      scale: [n, m] largest error of the distances.
+      radius: [n, 1] or [m], squared and exact.
+      closed: `<=` instead of `<`.
+    """
+    gap = distances - radius.astype(np.float32)
     inside = gap < 0
-    close = np.abs(gap) <= _SLACK * scale
+    close = np.abs(gap, out=gap) <= scale
     if not closed:
         # A ball of radius 0 holds nothing; in a collapsed set these pairs are many.
-        close &= (radius > 0)[:, None]
-        inside &= (radius > 0)[:, None]
+        close &= radius > 0
+        inside &= radius > 0
+    radius = np.broadcast_to(radius, close.shape)
     rows, columns = np.nonzero(close)
     for start in range(0, len(rows), _PAIRS):
         i, j = rows[start : start + _PAIRS], columns[start : start + _PAIRS]
-        exact = _exact(x[i], y[j])
-        inside[i, j] = exact <= radius[i] if closed else exact < radius[i]
+        exact, limit = _exact(x[i], y[j]), radius[i, j]
+        inside[i, j] = exact <= limit if closed else exact < limit
     return inside
 
 
@@ -140,12 +180,14 @@ def _exact(x, y):
 
 def precision_recall(generated, real, k: int = 3) -> tuple[float, float]:
     """Returns improved precision and recall of two `feature_store.Selection`s."""
-    in_real, _ = balls(real, squared_radii(real, k), generated, closed=True)
-    in_generated, _ = balls(generated, squared_radii(generated, k), real, closed=True)
+    radius = squared_radii(generated, k)
+    in_real, _, in_generated = balls(
+        real, squared_radii(real, k), generated, closed=True, query_radius=radius
+    )
     return float((in_real > 0).mean()), float((in_generated > 0).mean())
 
 
 def density_coverage(generated, real, k: int = 5) -> tuple[float, float]:
     """Returns density and coverage of two `feature_store.Selection`s."""
-    in_real, holds = balls(real, squared_radii(real, k), generated, closed=False)
+    in_real, holds, _ = balls(real, squared_radii(real, k), generated, closed=False)
     return float(in_real.sum() / (k * len(generated))), float((holds > 0).mean())

@@ -8,14 +8,13 @@ one write.
 import csv
 import io
 import json
-import os
 import re
-import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 
+from dglgan_tf import atomic
 from dglgan_tf.metrics import protocol
 
 _PREFIX, _SUFFIX = "metric-", ".jsonl"
@@ -134,11 +133,7 @@ def write_csv(folder, lines: list[dict], force: bool = False) -> Path:
     writer.writeheader()
     writer.writerows(rows[key] for key in sorted(rows))
     path = Path(folder) / "scores.csv"
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".scores.csv.")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(stream.getvalue())
-    os.chmod(temporary, 0o644)
-    os.replace(temporary, path)
+    atomic.write(path, stream.getvalue())
     return path
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dglgan_tf import atomic
 from dglgan_tf.metrics import collector, frechet
 
 
@@ -55,17 +56,7 @@ def write(path, moments: frechet.Moments) -> None:
     """Writes mu and sigma as pytorch-fid and clean-fid read them; atomic."""
     stream = io.BytesIO()
     np.savez(stream, mu=moments.mean, sigma=moments.covariance, count=moments.count)
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(stream.getvalue())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    finally:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
+    atomic.write(path, stream.getvalue())
 
 
 def cache_key(facts: dict) -> str:

@@ -6,11 +6,10 @@ these files, and never leaves half a file behind.
 
 import dataclasses
 import hashlib
-import os
-import shutil
-import tempfile
 import urllib.request
 from pathlib import Path
+
+from dglgan_tf import atomic
 
 _TIMEOUT_SECONDS = 30
 
@@ -106,35 +105,22 @@ def fetch(file: PublicFile, folder, opener=urllib.request.urlopen) -> Path:
     Raises:
       ValueError: no connection, or another content than published.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{file.name}.")
+    path, digest = Path(folder) / file.name, hashlib.sha256()
     try:
-        with os.fdopen(handle, "wb") as out:
+        with atomic.writing(path) as out:
             with opener(file.url, timeout=_TIMEOUT_SECONDS) as response:
-                shutil.copyfileobj(response, out, 1 << 20)
-        found = _sha256(temporary)
-        if not found.startswith(file.sha256_start):
-            raise ValueError(
-                f"{file.url} gave another file (SHA-256 {found[:8]}..., published "
-                f"{file.sha256_start}...): fetch {file.name} by hand into {folder}"
-            )
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, folder / file.name)
+                while block := response.read(1 << 20):
+                    digest.update(block)
+                    out.write(block)
+            found = digest.hexdigest()
+            if not found.startswith(file.sha256_start):
+                raise ValueError(
+                    f"{file.url} gave another file (SHA-256 {found[:8]}..., published "
+                    f"{file.sha256_start}...): fetch {file.name} by hand into {folder}"
+                )
     except OSError as error:
         raise ValueError(
             f"{file.name} could not be fetched from {file.url} ({error}): put it into "
             f"{folder} by hand"
         ) from error
-    finally:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
-    return folder / file.name
-
-
-def _sha256(path) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+    return path

@@ -159,15 +159,16 @@ def test_manifold_metrics_equal_the_packages(arrays, expected, case, k):
 
 
 def test_manifold_metrics_do_not_depend_on_the_blocks(arrays, monkeypatch):
-    fake = feature_store.selection(arrays["duplicates_gen"])
-    real = feature_store.selection(arrays["duplicates_real"])
-    whole = precision_recall.density_coverage(fake, real, 5)
+    def both():
+        fake = feature_store.selection(arrays["duplicates_gen"])
+        real = feature_store.selection(arrays["duplicates_real"])
+        found = precision_recall.density_coverage(fake, real, 5)
+        return found, precision_recall.precision_recall(fake, real, 7)
+
+    whole = both()
     monkeypatch.setattr(precision_recall, "BLOCK", 64)
     monkeypatch.setattr(precision_recall, "_PAIRS", 100)
-    assert precision_recall.density_coverage(fake, real, 5) == whole
-    pair = precision_recall.precision_recall(fake, real, 5)
-    monkeypatch.undo()
-    assert precision_recall.precision_recall(fake, real, 5) == pair
+    assert both() == whole
 
 
 def test_balls_by_hand():
@@ -179,6 +180,10 @@ def test_balls_by_hand():
     closed = precision_recall.balls(real, radii, fake, closed=True)
     np.testing.assert_array_equal(closed[0], [2, 2, 0])
     np.testing.assert_array_equal(closed[1], [1, 2, 1])
+    np.testing.assert_array_equal(closed[2], [0, 0, 0])
+    other = precision_recall.squared_radii(fake, 1)  # 2.25, 2.25, 49
+    both = precision_recall.balls(real, radii, fake, True, query_radius=other)
+    np.testing.assert_array_equal(both[2], [1, 2, 2])
     opened = precision_recall.balls(real, radii, fake, closed=False)
     np.testing.assert_array_equal(opened[0], [2, 1, 0])
     with pytest.raises(ValueError, match="k=3 neighbours need more than 3"):

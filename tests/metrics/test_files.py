@@ -168,9 +168,9 @@ def test_structural_similarity_by_hand():
     c1 = (0.01 * 255) ** 2
     wanted = (2 * 100 * 150 + c1) / (100**2 + 150**2 + c1)
     found = agreement.structural_similarity(*flat)
-    assert found == pytest.approx([wanted], rel=1e-5)
+    assert found == pytest.approx([wanted], rel=1e-4)
     small = [image[:, :4, :4] for image in flat]
-    assert agreement.structural_similarity(*small) == pytest.approx([wanted], rel=1e-5)
+    assert agreement.structural_similarity(*small) == pytest.approx([wanted], rel=1e-4)
 
 
 def test_agreement_needs_the_same_latents_and_measures_pixels():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dglgan_tf.compat import tf
-from dglgan_tf.metrics import extractors, inception, resize
+from dglgan_tf.metrics import extractors, frozen_graph, inception, resize
 
 sys.path.insert(0, str(Path(__file__).parent))
 import recipe  # noqa: E402
@@ -140,7 +140,7 @@ def test_the_frozen_graph_gives_the_same_network(tmp_path, tensors, network):
     add("softmax/biases", tensors["fc.bias"])
     path = tmp_path / "classify_image_graph_def.pb"
     path.write_bytes(graph.SerializeToString())
-    read = inception.read_frozen_graph(path, network.tf_names)
+    read = frozen_graph.read(path, network.tf_names, "")
     assert set(read) == {k for k in tensors if not k.endswith("num_batches_tracked")}
     for key, value in read.items():
         np.testing.assert_array_equal(value, tensors[key])

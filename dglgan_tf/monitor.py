@@ -1,0 +1,130 @@
+"""Scores while a training runs: at snapshots, on the averaged generator.
+
+Nothing here can stop a training: what cannot be computed is logged.
+"""
+
+import dataclasses
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import gin
+from absl import logging
+
+from dglgan_tf import judging, runs
+from dglgan_tf.compat import tf
+from dglgan_tf.deploy import sampler
+from dglgan_tf.layers import conditional_norm
+from dglgan_tf.metrics import evaluator, images, scores
+
+
+@gin.configurable
+@dataclasses.dataclass
+class Evaluation:
+    """Scores during training, of the averaged generator.
+
+    Attributes:
+      metrics: names of `metrics.names`; empty = none during training.
+      every_images: at the first snapshot after so many images.
+      keep_best: snapshots kept in `best/` by the first metric, besides the newest.
+      cache: folder for statistics of the real images and weight files.
+      seed: of latents and classes; the same each time.
+      batch_size: generated images of one call.
+    """
+
+    metrics: Sequence[str] = ()
+    every_images: int = 200_000
+    keep_best: int = 1
+    cache: str | None = None
+    seed: int = 0
+    batch_size: int = 64
+
+    def __post_init__(self):
+        for name in ("every_images", "keep_best", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"Evaluation.{name}={getattr(self, name)} must be at least 1"
+                )
+
+
+def in_training(parts, directory, shown) -> Callable[[Path], None]:
+    """Returns what is called after each snapshot: evaluates it where that is due.
+
+    Whatever keeps a metric from being computed is logged and stops nothing.
+
+    Args:
+      parts: `experiment.Parts`.
+      directory: `runs.RunDirectory`.
+      shown: `progress.Progress`.
+    """
+    wanted = Evaluation()
+    if not wanted.metrics:
+        return lambda path: None
+    source, network = parts.source, parts.networks.generator_ema
+    reals = judging.stored_images(source, network.num_channels)
+    try:
+        judge = evaluator.Evaluator(
+            reals, wanted.metrics, fallback=True, cache=wanted.cache
+        )
+    except ValueError as error:
+        logging.warning("no evaluation during training: %s", error)
+        return lambda path: None
+    styled = sampler.has_styles(network)
+    noise = "random" if styled else "const"
+    protocol = {"weights": "generator_ema", "truncation": None}
+    if styled:
+        protocol["noise"] = noise
+    if conditional_norm.batch_statistics(network):
+        protocol["batch_norm"] = "running"
+    shown_to_judge = images.GeneratedImages(
+        judging.replicated(network, None, noise, parts.strategy),
+        network.z_dim,
+        network.num_classes,
+        judging.class_weights(source, network.num_classes),
+        wanted.batch_size,
+        protocol,
+        judging.halves(network) if styled else None,
+    )
+    counters = parts.trainer.state.counters
+    last = counters.images // wanted.every_images
+
+    def after_save(path: Path) -> None:
+        nonlocal last
+        now = parts.trainer.state.counters.images
+        if now // wanted.every_images == last:
+            return
+        last = now // wanted.every_images
+        try:
+            found = judge.evaluate(shown_to_judge, wanted.seed)
+        except (ValueError, OSError) as error:
+            logging.warning("%s was not evaluated: %s", path.name, error)
+            return
+        replicas = parts.strategy.num_replicas_in_sync
+        for score in found:
+            score["protocol"]["generated"]["network"] = path.name
+            scores.append(directory.path, score, path.name, now, replicas)
+            shown.say(f"{path.name}: {scores.sentence(score)}")
+            with shown.summary.as_default():
+                tf.summary.scalar(f"metrics/{score['metric']}", score["value"], now)
+        keep_best(directory.path, path, found[0]["metric"], wanted.keep_best)
+
+    return after_save
+
+
+def keep_best(run_dir, path: Path, metric: str, count: int) -> None:
+    """Keeps a snapshot in `best/` while its score is among the best `count`."""
+    lines = [line for line in scores.read(run_dir) if line["metric"] == metric]
+    sign = -1 if scores.higher_is_better(metric) else 1
+    ranked = sorted(lines, key=lambda line: sign * line["value"])
+    names = list(dict.fromkeys(line["snapshot"] for line in ranked))[:count]
+    folder = Path(run_dir) / "best"
+    folder.mkdir(exist_ok=True)
+    if path.name in names and not (folder / path.name).exists():
+        try:
+            os.link(path, folder / path.name)
+        except OSError:
+            shutil.copyfile(path, folder / path.name)
+    for old in runs.RunDirectory(folder).snapshots():
+        if old.name not in names:
+            old.unlink()
