@@ -9,7 +9,7 @@ READY := $(VENV)/ready
 
 $(READY): setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[metrics,data,dev]'
+	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[metrics,data,export,dev]'
 	$(RUN) -m pip install --quiet --no-deps lpips==0.1.4  # its weights only; it asks for PyTorch
 	touch $(READY)
 
@@ -20,10 +20,10 @@ quickstart-stylegan2: $(READY)  ## the same with StyleGAN2
 	$(RUN) -m dglgan_tf.compress --gin_file=gin/quickstart_stylegan2.gin
 
 test: $(READY)  ## all tests
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n 2 --dist loadfile
 
 quick-test: $(READY)  ## what takes a few seconds each
-	$(RUN) -m pytest -m 'not slow'
+	$(RUN) -m pytest -n 2 --dist loadfile -m 'not slow'
 
 lint: $(READY)
 	$(VENV)/bin/ruff format --check .

@@ -1,5 +1,7 @@
 """Everything that gin files may name, registered in one place by importing it."""
 
+import inspect
+
 import gin
 
 from dglgan_tf import comparison, experiment, monitor, recipe  # noqa: F401
@@ -24,7 +26,9 @@ _BY_REFERENCE = (
     objective.scores_separate,
 )
 for _function in _BY_REFERENCE:
-    gin.external_configurable(_function, module="losses", allowlist=[])
+    # An empty allowlist would allow everything.
+    _arguments = list(inspect.signature(_function).parameters)
+    gin.external_configurable(_function, module="losses", denylist=_arguments)
 
 _SCHEDULES = (
     guidance.linear_warmup,

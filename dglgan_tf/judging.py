@@ -15,7 +15,7 @@ from dglgan_tf import runs
 from dglgan_tf.compat import tf
 from dglgan_tf.data import base as data_base
 from dglgan_tf.data import pipeline, sources
-from dglgan_tf.deploy import sampler
+from dglgan_tf.deploy import exported, sampler
 from dglgan_tf.layers import conditional_norm
 from dglgan_tf.metrics import images, path_length, statistics_file
 from dglgan_tf.networks import base
@@ -163,7 +163,8 @@ def subject(
     """Returns a generator to be judged.
 
     Args:
-      name: a run directory, a `.safetensors` file, `bundled/NAME` or a SavedModel.
+      name: a run directory, a `.safetensors` file, `bundled/NAME`, a SavedModel,
+        or a .tflite or .onnx file of an export.
       truncation: see `sampler.Facts.truncation`; None = none.
       noise: of a StyleGAN2: 'random' (None means that, as NVIDIA's metrics do),
         'const' or 'none'.
@@ -178,7 +179,7 @@ def subject(
     """
     if batch_norm not in BATCH_NORMS:
         raise ValueError(f"batch_norm={batch_norm!r} must be one of {BATCH_NORMS}")
-    if sampler.saved_model_folder(name) is not None:
+    if exported.is_export(name):
         made = sampler.load(name, noise)
         facts, network = made.facts, None
         role, file = "exported", str(name)

@@ -14,7 +14,7 @@ _NETWORK = flags.DEFINE_string(
     "network",
     None,
     "Run directory (its newest snapshot), .safetensors file, bundled/NAME, SavedModel, "
-    "or folder of an export.",
+    "folder of an export, or a .tflite or .onnx file in one.",
 )
 _SEEDS = flags.DEFINE_string("seeds", "0-63", "Seeds such as 0-63 or 1,5,7-9.")
 _TRUNC = flags.DEFINE_float(

@@ -98,7 +98,7 @@ def test_a_stopped_run_continues_as_if_it_had_not(
     options = {"teachers": [str(tmp_path / "teacher.safetensors")]}
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     tiny_runs.run(whole, TOYS, SOURCE, **options)
-    stop_at(24)
+    stop_at(16)  # noted while step 2 is logged, obeyed after step 3
     with pytest.raises(loop.Interrupted) as stopped:
         tiny_runs.run(parts, TOYS, SOURCE, **options)
     assert stopped.value.code == 143
@@ -244,7 +244,7 @@ def test_a_run_that_turns_bad_goes_back_with_a_lower_rate(tmp_path, monkeypatch)
     def turning_bad(self, iterator):
         metrics = train_step(self, iterator)
         counters = self.state.counters
-        rates.append(float(self.state.optimizers["g"].learning_rate))
+        rates.append(optimizers.learning_rate(self.state.optimizers["g"]))
         if counters.step in (3, 4) and not counters.rollbacks:
             metrics["g/skipped"] = 2.0
         return metrics
@@ -281,7 +281,6 @@ def test_stop_signals_are_noted_and_handlers_restored():
     before = signal.getsignal(signal.SIGTERM)
     with loop.stop_signals() as received:
         os.kill(os.getpid(), signal.SIGTERM)
-        os.kill(os.getpid(), signal.SIGINT)
         assert received == [signal.SIGTERM]
     assert signal.getsignal(signal.SIGTERM) is before
 

@@ -2,30 +2,38 @@
 
 import csv
 import json
+import subprocess
+import sys
 
 import deploy_networks
-from absl import flags
-from absl.testing import flagsaver
 
-from dglgan_tf import profile
 from dglgan_tf.networks import base, files
 
 
-def test_command_counts_times_and_writes(tmp_path, capsys):
-    if not flags.FLAGS.is_parsed():
-        flags.FLAGS.mark_as_parsed()
+def test_command_counts_times_and_writes(tmp_path):
     wide = deploy_networks.stylegan2_generator()
     narrow = deploy_networks.stylegan2_generator(channels_fraction=2)
     for name, network in (("wide", wide), ("narrow", narrow)):
         files.save_networks(tmp_path / f"{name}.safetensors", {"generator": network})
     table, values = tmp_path / "cost.csv", tmp_path / "cost.json"
-    names = [
-        f"teacher={tmp_path / 'wide.safetensors'}",
-        str(tmp_path / "narrow.safetensors"),
-    ]
-    with flagsaver.flagsaver(network=names, rounds=2, csv=str(table), json=str(values)):
-        assert profile.main([]) == 0
-    text = capsys.readouterr().out
+    # In a process of its own: flags of two commands may have the same name.
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "dglgan_tf.profile",
+            f"--network=teacher={tmp_path / 'wide.safetensors'}",
+            f"--network={tmp_path / 'narrow.safetensors'}",
+            "--rounds=2",
+            f"--csv={table}",
+            f"--json={values}",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    text = done.stdout
     parameters = base.count_parameters(wide), base.count_parameters(narrow)
     share = f"{100 * parameters[1] / parameters[0]:.1f}"
     line = next(line for line in text.splitlines() if line.startswith("parameters"))

@@ -24,13 +24,13 @@ def started(monkeypatch):
     return calls
 
 
-def stages(*names):
-    config.parse([], [f"compress.stages = {list(names)}", "Schedule.total_images = 1"])
+def stages(*names, bindings=()):
+    wanted = [f"compress.stages = {list(names)}", "Schedule.total_images = 1"]
+    config.parse([], [*wanted, *bindings])
 
 
 def test_stages_run_in_order_in_their_scopes(tmp_path, started):
-    stages("teacher", "student")
-    gin.bind_parameter("student/Schedule.total_images", 7)
+    stages("teacher", "student", bindings=["student/Schedule.total_images = 7"])
     done = recipe.run(str(tmp_path))
     root = str(tmp_path)
     assert started == [

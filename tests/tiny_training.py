@@ -35,18 +35,23 @@ class Linear(base.Generator):
         self.built = True
 
     def call(self, z, labels=None, training=False, seed=None):
-        return self.synthesize(self.map(z, labels, training, seed))
-
-    def map(self, z, labels=None, training=False, seed=None):
         del seed
+        ws = self.training_ws(z, labels) if training else self.map(z, labels)
+        return self.synthesize(ws)
+
+    def map(self, z, labels=None):
         w = tf.matmul(z, self.mapping)
         if self.num_classes:
             w += tf.matmul(self.onehot(labels), self.embedding)
-        if training:
-            old = updates.current(self.average)
-            moved = old + 0.1 * (tf.reduce_mean(w, 0) - old)
-            updates.record(self.average, moved, average=True)
         return tf.stack([w, w], axis=1)
+
+    def training_ws(self, z, labels=None, seed=None):
+        del seed
+        ws = self.map(z, labels)
+        old = updates.current(self.average)
+        moved = old + 0.1 * (tf.reduce_mean(ws[:, 0], 0) - old)
+        updates.record(self.average, moved, average=True)
+        return ws
 
     def synthesize(self, ws, noise="const", seed=None):
         del noise, seed

@@ -34,8 +34,9 @@ def load(tree, config=None) -> result.Loaded:
     from dglgan_tf.networks import biggan_deep
 
     arrays = _arrays(tree)
-    inferred = infer(arrays, _json(tree)) | dict(config or {})
-    entries = generator_entries(inferred, attention_index(arrays))
+    with result.described("the generator"):
+        inferred = infer(arrays, _json(tree)) | dict(config or {})
+        entries = generator_entries(inferred, attention_index(arrays))
     cls = biggan_deep.BigGANDeepGenerator
     network = result.build(cls, inferred, entries, arrays, what="the generator")
     notes = ["the format holds no discriminator", "stored moments: inference only"]
@@ -251,7 +252,9 @@ def _arrays(tree) -> dict:
         )
     if not isinstance(tree, dict):
         return {}
-    if any(not isinstance(a, np.ndarray) for a in tree.values()):
+    if any(
+        not isinstance(n, str) or not isinstance(a, np.ndarray) for n, a in tree.items()
+    ):
         return {}
     return tree
 

@@ -14,7 +14,12 @@ from dglgan_tf.convert import mapping as m
 from dglgan_tf.convert.errors import CheckpointError, Record, shown
 
 FORMAT = "BigGAN-PyTorch"
-IGNORED = (r".*\.(u|sv)[1-9]\d*", r".*\.num_batches_tracked")
+# DGL-GAN's students carry 1x1 convolutions for the alignment with a teacher.
+IGNORED = (
+    r".*\.(u|sv)[1-9]\d*",
+    r".*\.num_batches_tracked",
+    r"trans_convs\.\d+\.(weight|bias)",
+)
 generator_entries = biggan_names.generator_entries
 discriminator_entries = biggan_names.discriminator_entries
 _FILES = {"generator": "G.pth", "generator_ema": "G_ema.pth", "discriminator": "D.pth"}
@@ -44,20 +49,21 @@ def load(tree, config=None) -> result.Loaded:
         if role not in roles:
             continue
         name, arrays = roles[role]
-        if role == "discriminator":
-            inferred = biggan_names.infer_discriminator(arrays, hints) | given_d
-            entries, cls = (
-                biggan_names.discriminator_entries(inferred),
-                biggan.BigGANDiscriminator,
-            )
-        else:
-            style = biggan_names.norm_style(arrays)
-            inferred = biggan_names.infer_generator(arrays, hints) | given
-            arrays = _standing(arrays, style, notes)
-            entries, cls = (
-                biggan_names.generator_entries(inferred, style),
-                biggan.BigGANGenerator,
-            )
+        with result.described(name):
+            if role == "discriminator":
+                inferred = biggan_names.infer_discriminator(arrays, hints) | given_d
+                entries, cls = (
+                    biggan_names.discriminator_entries(inferred),
+                    biggan.BigGANDiscriminator,
+                )
+            else:
+                style = biggan_names.norm_style(arrays)
+                inferred = biggan_names.infer_generator(arrays, hints) | given
+                arrays = _standing(arrays, style, notes)
+                entries, cls = (
+                    biggan_names.generator_entries(inferred, style),
+                    biggan.BigGANGenerator,
+                )
         networks[role] = result.build(cls, inferred, entries, arrays, IGNORED, name)
         settings[role] = networks[role].get_config()
     generator = networks.get("generator_ema", networks.get("generator"))
@@ -151,9 +157,16 @@ def _state_dicts(tree) -> dict:
     for name, value in found.items():
         if isinstance(value, dict) and not str(name).startswith("state_dict"):
             value = m.strip_prefix(value)
-            if value and all(isinstance(a, np.ndarray) for a in value.values()):
+            if _is_state_dict(value):
                 dicts[str(name)] = value
     return dicts
+
+
+def _is_state_dict(value: dict) -> bool:
+    return bool(value) and all(
+        isinstance(name, str) and isinstance(a, np.ndarray) and a.dtype.kind in "fiu"
+        for name, a in value.items()
+    )
 
 
 def _is_plain(arrays) -> bool:

@@ -45,13 +45,14 @@ def load(tree, config=None) -> result.Loaded:
             continue
         if role in networks:
             raise CheckpointError(f"{shown(name)} is a second {role}: give one of them")
-        if role == "discriminator":
-            cls, inferred = biggan.BigGANDiscriminator, infer_discriminator(arrays)
-            inferred |= given_d
-            entries = discriminator_entries(inferred, arrays)
-        else:
-            cls, inferred = biggan.BigGANGenerator, infer_generator(arrays) | given
-            entries = generator_entries(inferred, arrays)
+        with result.described(name or role):
+            if role == "discriminator":
+                cls, inferred = biggan.BigGANDiscriminator, infer_discriminator(arrays)
+                inferred |= given_d
+                entries = discriminator_entries(inferred, arrays)
+            else:
+                cls, inferred = biggan.BigGANGenerator, infer_generator(arrays) | given
+                entries = generator_entries(inferred, arrays)
         what = name or role
         networks[role] = result.build(cls, inferred, entries, arrays, IGNORED, what)
     generator = networks.get("generator_ema", networks.get("generator"))
@@ -248,7 +249,9 @@ def _state_dicts(tree) -> dict:
         if not isinstance(inner, dict):
             continue
         inner = m.strip_prefix(inner)
-        if inner and all(isinstance(a, np.ndarray) for a in inner.values()):
+        if inner and all(
+            isinstance(n, str) and isinstance(a, np.ndarray) for n, a in inner.items()
+        ):
             dicts[str(name)] = inner
     return dicts
 

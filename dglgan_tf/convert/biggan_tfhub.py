@@ -44,9 +44,10 @@ def load(tree, config=None) -> result.Loaded:
             "biggan-deep of TF-Hub keeps its batch-norm moments in the graph, not in "
             "variables: take the same weights from pytorch-pretrained-BigGAN"
         )
-    arrays = _divided(arrays)
-    inferred = infer(arrays) | dict(config or {})
-    entries = generator_entries(inferred)
+    with result.described("the generator"):
+        arrays = _divided(arrays)
+        inferred = infer(arrays) | dict(config or {})
+        entries = generator_entries(inferred)
     network = result.build(
         biggan.BigGANGenerator, inferred, entries, arrays, IGNORED, "the generator"
     )

@@ -3,7 +3,7 @@
 import importlib
 from pathlib import Path
 
-from dglgan_tf.convert import nvidia, result, writer
+from dglgan_tf.convert import result, writer
 from dglgan_tf.convert.errors import CheckpointError
 
 LAYOUTS = {
@@ -29,7 +29,7 @@ def export_checkpoint(networks, path, to: str) -> list[Path]:
             writer.write_torch(path / name, state)
         return [path / name for name in tree]
     if to == "tf1":
-        writer.write_pickle(path, nvidia.tf1_file(tree))
+        writer.write_pickle(path, tree)
     else:
         writer.write_torch(path, tree)
     return [path]

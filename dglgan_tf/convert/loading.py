@@ -2,10 +2,11 @@
 
 import hashlib
 import importlib
+import re
 from pathlib import Path
 
 from dglgan_tf.convert import describe, reader, result
-from dglgan_tf.convert.errors import CheckpointError, shown
+from dglgan_tf.convert.errors import CheckpointError, Record, shown
 
 FORMATS = (
     "stylegan2_tf1",
@@ -18,6 +19,7 @@ FORMATS = (
 )
 # What damaged contents raise in a family module, which takes them for sound.
 _CONTENTS = (TypeError, KeyError, IndexError, AttributeError, ArithmeticError)
+_LEFTOVERS = r"^(\w*optim\w*|args|ada_aug_p|augment_pipe|training_set_kwargs)$"
 FAMILIES = {"StyleGAN2": "stylegan2", "BigGAN": "biggan", "BigGANDeep": "biggan_deep"}
 
 
@@ -64,7 +66,22 @@ def _load_official(path: Path, config) -> result.Loaded:
             f"{type(error).__name__}: {shown(' '.join(str(error).split()), 150)}"
         ) from error
     loaded.report["format"] = module.FORMAT
+    _note_leftovers(tree, loaded.report)
     return loaded
+
+
+def _note_leftovers(tree, report):
+    """Says which parts of a file were read for hints only, or not at all."""
+    folder = isinstance(tree, Record) and tree.kind == "folder"
+    table = tree.state if folder else tree
+    notes, ignored = report.setdefault("notes", []), report.setdefault("ignored", [])
+    for name, value in table.items() if isinstance(table, dict) else ():
+        if isinstance(value, Record) and value.kind == "unreadable":
+            notes.append(f"{name} was left out: {value.state['error']}")
+        elif folder and str(name).startswith("state_dict"):
+            notes.append(f"{name} was read for its settings only")
+        elif not folder and re.search(_LEFTOVERS, str(name)):
+            ignored.append(str(name))
 
 
 def find_format(tree):

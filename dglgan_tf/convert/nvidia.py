@@ -49,58 +49,6 @@ def tf1_variables(network: Record) -> dict[str, np.ndarray]:
     return arrays
 
 
-def tf1_file(tree: dict) -> tuple:
-    """Returns the networks (G, D, Gs) of a TF1 file; those that the tree lacks, not.
-
-    Args:
-      tree: {'G', 'D', 'Gs': {variable name: array}, 'static_kwargs': {name: dict}}.
-    """
-    networks = []
-    for name in ("G", "D", "Gs"):
-        if name in tree:
-            arguments = tree["static_kwargs"][name]
-            make = _tf1_discriminator if name == "D" else _tf1_generator
-            networks.append(make(name, tree[name], arguments))
-    return tuple(networks)
-
-
-def _tf1_discriminator(name, arrays, arguments) -> Record:
-    narrowed = "channels_fraction" in arguments
-    function = "D_stylegan2_distill" if narrowed else "D_stylegan2"
-    return _tf1_network(name, arrays, arguments, function)
-
-
-def _tf1_generator(name, arrays, arguments) -> Record:
-    narrowed = "channels_fraction" in arguments
-    synthesis = (
-        "G_synthesis_stylegan2_compress" if narrowed else "G_synthesis_stylegan2"
-    )
-    components, own = {}, dict(arrays)
-    for part, function in (("synthesis", synthesis), ("mapping", "G_mapping")):
-        inner = [n for n in arrays if n.startswith(f"{part}/")]
-        table = {n[len(part) + 1 :]: own.pop(n) for n in inner}
-        components[part] = _tf1_network(f"G_{part}", table, arguments, function)
-    own = {"lod": np.zeros((), np.float32), **own}
-    return _tf1_network(name, own, arguments, "G_main", components)
-
-
-def _tf1_network(name, arrays, arguments, function, components=None) -> Record:
-    variables = [
-        (n, np.float32(a) if np.ndim(a) == 0 else np.asarray(a, order="C"))
-        for n, a in arrays.items()
-    ]
-    state = {
-        "version": 4,
-        "name": name,
-        "static_kwargs": dict(arguments),
-        "components": components or {},
-        "build_module_src": "# written by dglgan_tf: no source",
-        "build_func_name": function,
-        "variables": variables,
-    }
-    return Record(TF1_NETWORK, state)
-
-
 def state_dict(module: Record, prefix: str = "") -> dict[str, np.ndarray]:
     """Returns a persistent module's parameters and buffers by dotted name.
 

@@ -125,7 +125,7 @@ def _trained(loaded, reference):
     """The first training-mode pass, and the state after it; nothing is assigned."""
     if "out_train_img" not in reference:
         return {}
-    generator = loaded.generator_raw or loaded.generator
+    generator = loaded.generator
     discriminator = loaded.discriminator
     style = "plain"
     if any("bn.stored_mean" in name for name in reference):

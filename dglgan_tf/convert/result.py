@@ -1,5 +1,6 @@
 """What loading a checkpoint returns, and how a network gets the file's arrays."""
 
+import contextlib
 import dataclasses
 
 from dglgan_tf.convert import mapping
@@ -26,6 +27,27 @@ class Loaded:
     family: str
     config: dict
     report: dict = dataclasses.field(default_factory=dict)
+
+
+@contextlib.contextmanager
+def described(what: str):
+    """Turns what goes wrong while a configuration is inferred into one sentence.
+
+    Args:
+      what: the network's name in the file.
+
+    Raises:
+      CheckpointError: in place of any error about values, types or names.
+    """
+    try:
+        yield
+    except CheckpointError:
+        raise
+    except (ValueError, TypeError, KeyError, IndexError, ZeroDivisionError) as error:
+        raise CheckpointError(
+            f"{what}: its names, shapes or the given config make no network "
+            f"({shown(f'{type(error).__name__}: {error}', 160)})"
+        ) from error
 
 
 def build(cls, config: dict, entries, arrays: dict, ignored=(), what: str = "network"):

@@ -82,20 +82,25 @@ class _View(io.RawIOBase):
         self._at = 0
 
     def seekable(self):
+        """Yes."""
         return True
 
     def readable(self):
+        """Yes."""
         return True
 
     def seek(self, offset, whence=0):
+        """Moves; returns the new position."""
         start = (0, self._at, len(self._buffer))[whence]
         self._at = max(0, start + offset)
         return self._at
 
     def tell(self):
+        """Returns the position."""
         return self._at
 
     def readinto(self, target):
+        """Fills a buffer; returns how many bytes there were."""
         piece = self._buffer[self._at : self._at + len(target)]
         target[: len(piece)] = piece
         self._at += len(piece)

@@ -98,6 +98,7 @@ class _Pickler:
         self._ordered = ordered
 
     def dump(self, tree) -> memoryview:
+        """Returns the pickle of a tree."""
         self._put(b"\x80", bytes([self._protocol]))
         self.value(tree)
         self._put(b".")

@@ -20,10 +20,10 @@ import numpy as np
 from dglgan_tf import latents
 from dglgan_tf.compat import tf
 from dglgan_tf.cost import latency, macs
-from dglgan_tf.deploy import card, onnx_file, sampler, saved_model, tflite
+from dglgan_tf.deploy import card, exported, onnx_file, sampler, saved_model, tflite
 
 FORMATS = ("saved_model", "tflite", "onnx")
-REPORT = "export_report.json"
+REPORT = exported.REPORT
 # Weights of 11 bits and of 8 bits change pixels: these bounds catch files that are
 # broken, the report shows how far they are.
 _LOOSE = {"float16": 0.1, "dynamic": 0.75}
@@ -175,7 +175,7 @@ def _write(folder, network, facts, source, request):
 
 
 def _saved_model_runner(path):
-    loaded = sampler.from_saved_model(path)
+    loaded = exported.from_saved_model(path)
 
     def run(z, labels, truncation):
         labels = None if labels is None else tf.constant(labels)

@@ -6,9 +6,7 @@ random noise is drawn for one image at a time.
 """
 
 import dataclasses
-import json
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
@@ -19,7 +17,6 @@ from dglgan_tf.layers import spectral_norm
 from dglgan_tf.networks import base, files
 
 NOISE_MODES = ("const", "random", "none")
-FACTS_FILE = Path("assets.extra") / "dglgan_tf.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -230,56 +227,24 @@ def load_generator(name) -> tuple[base.Generator, dict]:
     return network, {**header.get("info", {}), "file": str(path), "role": role}
 
 
-def saved_model_folder(name) -> Path | None:
-    """Returns the SavedModel that a name means: the folder, or one inside an export."""
-    for folder in (Path(name), Path(name) / "saved_model"):
-        if (folder / "saved_model.pb").is_file():
-            return folder
-    return None
-
-
-def from_saved_model(folder) -> Sampler:
-    """Returns a `Sampler` of a SavedModel that `dglgan_tf.export` wrote."""
-    folder = Path(folder)
-    if not (folder / FACTS_FILE).is_file():
-        raise ValueError(
-            f"{folder} is a SavedModel without {FACTS_FILE}: only those that "
-            "dglgan_tf.export wrote can be sampled by seed"
-        )
-    stored = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))["facts"]
-    facts = Facts(**{**stored, "class_names": tuple(stored["class_names"])})
-    module = tf.saved_model.load(str(folder))
-    signature = module.signatures["generate_float"]
-
-    def call(z, labels, value, seed):
-        del seed
-        value = facts.untruncated if value is None else value
-        inputs = {"z": z, "truncation_psi": tf.constant(value, tf.float32)}
-        if labels is not None:
-            inputs["labels"] = labels
-        return signature(**inputs)["images"]
-
-    call.module = module  # signatures do not keep their variables alive
-    return Sampler(facts, call, str(folder))
-
-
 def load(name, noise: str | None = None) -> Sampler:
     """Returns a `Sampler` of whatever a name means.
 
     Args:
-      name: a run directory, a `.safetensors` file, `bundled/NAME`, a SavedModel or an
-        export's folder.
+      name: a run directory, a `.safetensors` file, `bundled/NAME`, a SavedModel, an
+        export's folder, or a .tflite or .onnx file in one.
       noise: 'const', 'random' or 'none'; None = 'const', or what an export has.
     """
-    folder = saved_model_folder(name)
-    if folder is None:
+    from dglgan_tf.deploy import exported  # it imports this module
+
+    if not exported.is_export(name):
         network, info = load_generator(name)
         names = info.get("class_names", ())
         return from_network(network, noise or "const", names, info["file"])
-    found = from_saved_model(folder)
+    found = exported.load(name)
     if noise not in (None, found.facts.noise):
         raise ValueError(
-            f"noise_mode={noise!r}: {folder} was exported with noise_mode="
+            f"noise_mode={noise!r}: {name} was exported with noise_mode="
             f"{found.facts.noise!r} and cannot change it; sample from the run, or "
             "export again"
         )

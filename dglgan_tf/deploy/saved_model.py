@@ -16,6 +16,8 @@ from dglgan_tf import latents
 from dglgan_tf.compat import tf
 from dglgan_tf.deploy import partial, sampler
 
+FACTS_FILE = Path("assets.extra") / "dglgan_tf.json"
+
 
 def to_uint8(images) -> tf.Tensor:
     """The rule of `dglgan_tf.images.to_uint8` as operations of a graph."""
@@ -88,7 +90,7 @@ def write(folder, network, facts: sampler.Facts, info: dict) -> None:
     }
     signatures["serving_default"] = signatures["generate"]
     tf.saved_model.save(module, str(folder), signatures)
-    path = Path(folder) / sampler.FACTS_FILE
+    path = Path(folder) / FACTS_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"facts": dataclasses.asdict(facts), "info": info}, indent=2)
     path.write_text(text + "\n", encoding="utf-8")

@@ -27,6 +27,7 @@ class Orthogonal(keras.initializers.Initializer):
         return tf.reshape(tf.cast(matrix, sample.dtype), shape)
 
     def get_config(self) -> dict:
+        """Returns the constructor's arguments: none."""
         return {}
 
 

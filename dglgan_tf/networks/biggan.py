@@ -173,22 +173,31 @@ class BigGANGenerator(base.Generator):
         self.z_dim = z_dim // self.z_pieces * self.z_pieces
         if not self.z_dim:
             raise ValueError(f"z_dim={z_dim} must be at least {self.z_pieces}")
-        self.spectral = {"init": init, "eps": sn_eps, "stored": stored_vectors}
+        self._make_layers(widths, hidden, sizes)
+
+    def _make_layers(self, widths, hidden, sizes):
+        self.spectral = {
+            "init": self.init,
+            "eps": self.sn_eps,
+            "stored": self.stored_vectors,
+        }
         self.embedding = None
-        if num_classes and shared_embedding:
-            self.embedding = spectral_norm.Embedding(num_classes, shared_dim, init)
+        if self.num_classes and self.shared_embedding:
+            self.embedding = spectral_norm.Embedding(
+                self.num_classes, self.shared_dim, self.init
+            )
         self.linear = spectral_norm.SpectralDense(
             self.z_dim // self.z_pieces, 16 * widths[0], **self.spectral
         )
         self.blocks = [
-            GeneratorBlock(w, self._make_norm, size in attention, self.spectral)
+            GeneratorBlock(w, self._make_norm, size in self.attention, self.spectral)
             for *w, size in zip(widths[:-1], hidden, widths[1:], sizes, strict=True)
         ]
         self.output_norm = conditional_norm.BatchNorm(
-            widths[-1], self._moments(widths[-1], output_bn_eps)
+            widths[-1], self._moments(widths[-1], self.output_bn_eps)
         )
         self.output_conv = spectral_norm.SpectralConv2D(
-            widths[-1], num_channels, 3, **self.spectral
+            widths[-1], self.num_channels, 3, **self.spectral
         )
 
     @property

@@ -179,11 +179,8 @@ class BigGANDeepGenerator(base.Generator):
         super().__init__(**kwargs)
         self.resolution, self.num_channels = resolution, num_channels
         self.num_classes, self.ch, self.z_dim = num_classes, ch, z_dim
-        self.shared_dim, self.depth, self.channel_ratio = (
-            shared_dim,
-            depth,
-            channel_ratio,
-        )
+        self.shared_dim, self.depth = shared_dim, depth
+        self.channel_ratio = channel_ratio
         self.attention = list(attention)
         self.bn_eps, self.output_bn_eps = bn_eps, output_bn_eps
         self.bn_momentum, self.bn_statistics = bn_momentum, bn_statistics
@@ -194,11 +191,20 @@ class BigGANDeepGenerator(base.Generator):
         blocks = plan or generator_plan(resolution, ch, depth)
         sizes = _generator_sizes(blocks, resolution)
         layout.check_attention(attention, sizes, resolution)
-        self.spectral = {"init": init, "eps": sn_eps, "stored": stored_vectors}
-        self.embedding = None
-        if num_classes:
-            self.embedding = spectral_norm.Embedding(num_classes, shared_dim, init)
         self.condition_dim = z_dim + (shared_dim if num_classes else 0)
+        self._make_layers(blocks, sizes)
+
+    def _make_layers(self, blocks, sizes):
+        self.spectral = {
+            "init": self.init,
+            "eps": self.sn_eps,
+            "stored": self.stored_vectors,
+        }
+        self.embedding = None
+        if self.num_classes:
+            self.embedding = spectral_norm.Embedding(
+                self.num_classes, self.shared_dim, self.init
+            )
         self.linear = spectral_norm.SpectralDense(
             self.condition_dim, 16 * blocks[0][1], **self.spectral
         )
@@ -206,21 +212,30 @@ class BigGANDeepGenerator(base.Generator):
             DeepGeneratorBlock(
                 inputs,
                 outputs,
-                _bottleneck(inputs, channel_ratio),
+                _bottleneck(inputs, self.channel_ratio),
                 up,
                 self._make_norm,
-                up and size in attention,
+                up and size in self.attention,
                 self.spectral,
             )
             for (up, inputs, outputs), size in zip(blocks, sizes, strict=True)
         ]
         last = blocks[-1][2]
         self.output_norm = conditional_norm.BatchNorm(
-            last, self._moments(last, output_bn_eps)
+            last, self._moments(last, self.output_bn_eps)
         )
         self.output_conv = spectral_norm.SpectralConv2D(
-            last, output_channels or num_channels, 3, used=num_channels, **self.spectral
+            last,
+            self.output_channels or self.num_channels,
+            3,
+            used=self.num_channels,
+            **self.spectral,
         )
+
+    @property
+    def synchronized(self) -> bool:
+        """Whether BatchNorm reduces over replicas."""
+        return self.bn_statistics == "sync"
 
     def _moments(self, channels, eps):
         if self.n_stats:

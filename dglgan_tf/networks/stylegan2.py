@@ -182,19 +182,22 @@ class StyleGAN2Generator(base.Generator):
         """See `base.Generator`: constant noise and no truncation when not training."""
         if not training:
             return self.synthesize(self.map(z, labels))
-        ws = self.training_ws(z, labels, seed)
+        ws = self.map(z, labels, training=True, seed=seed)
         return self.synthesize(ws, noise="random", seed=seed)
 
-    def map(self, z, labels=None):
+    def map(self, z, labels=None, training=False, seed=None):
         """Maps latents to style vectors.
 
         Args:
           z: [N, z_dim] float32.
           labels: [N] int or [N, num_classes] float; None when num_classes = 0.
+          training: True does what `training_ws` does, with `seed`.
 
         Returns:
-          ws: [N, num_ws, w_dim], the same style vector for each layer.
+          ws: [N, num_ws, w_dim], the same style vector for each layer unless training.
         """
+        if training:
+            return self.training_ws(z, labels, seed)
         return self._broadcast(self.mapping(*self._inputs(z, labels)))
 
     def training_ws(self, z, labels, seed):

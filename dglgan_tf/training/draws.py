@@ -10,6 +10,7 @@ import dataclasses
 import numpy as np
 
 from dglgan_tf.compat import tf
+from dglgan_tf.ops import philox
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +38,7 @@ def step_seed(run_seed: int, step: int, phase: str, repeat: int) -> np.ndarray:
 
 def fold(seed, number):
     """Returns another [2] seed; the same on every device, under XLA or not."""
-    return tf.random.experimental.stateless_fold_in(seed, number, alg="philox")
+    return philox.fold(seed, number)
 
 
 def fakes(latents: Latents, seed, batch_size: int, start, size: int) -> dict:

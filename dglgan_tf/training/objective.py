@@ -17,6 +17,7 @@ from dglgan_tf.layers import updates
 from dglgan_tf.losses import guidance as guidance_terms
 from dglgan_tf.losses import regularizers
 from dglgan_tf.networks import base
+from dglgan_tf.ops import philox
 from dglgan_tf.training import draws
 
 
@@ -265,9 +266,7 @@ class Objective:
 
     def _gradient_penalty(self, discriminator, fake, batch):
         labels = batch.get("labels")
-        alpha = tf.random.stateless_uniform(
-            [fake.shape[0]], draws.fold(batch["seed"], 11), alg="philox"
-        )
+        alpha = philox.uniform([fake.shape[0]], draws.fold(batch["seed"], 11))
         penalty = regularizers.gradient_penalty(
             lambda images: discriminator(images, labels, training=True),
             batch["images"], fake, alpha,
@@ -308,22 +307,20 @@ class Objective:
         """Path-length regularization (StyleGAN2, eq. 4), times the lazy interval.
 
         Args:
-          networks: the generator has `map` and `synthesize`.
+          networks: the generator has `training_ws` and `synthesize`.
           mean_length: [] variable, the running mean; moved through `layers.updates`.
           batch: 'z', 'fake_labels', 'seed'.
         """
         generator = networks.generator
         noise_seed = draws.fold(batch["seed"], 7)
-        ws = generator.map(
-            batch["z"], batch.get("fake_labels"), training=True, seed=batch["seed"]
-        )
+        ws = generator.training_ws(batch["z"], batch.get("fake_labels"), batch["seed"])
         shape = [
             ws.shape[0],
             generator.resolution,
             generator.resolution,
             generator.num_channels,
         ]
-        noise = tf.random.stateless_normal(shape, noise_seed, alg="philox")
+        noise = philox.normal(shape, noise_seed)
         penalty, new_mean, lengths = regularizers.path_length(
             lambda ws: generator.synthesize(ws, noise="random", seed=batch["seed"]),
             ws,

@@ -67,6 +67,7 @@ class Trainer:
         d_batch_size: int | None = None,
         d_steps: int = 1,
         d_first: bool = False,
+        frozen_generator: bool = False,
         jit: str | bool = "auto",
     ):
         """Builds optimizers and phases; call it under `strategy.scope()`.
@@ -88,6 +89,8 @@ class Trainer:
           d_batch_size: reals in a discriminator step; None = batch_size.
           d_steps: discriminator steps for each generator step.
           d_first: run the discriminator before the generator (BigGAN).
+          frozen_generator: train the discriminator alone, for a generator that came
+            without one.
           jit: 'auto', True or False, see `resolve_jit`.
 
         Raises:
@@ -101,6 +104,7 @@ class Trainer:
             d_batch_size=batch_size if d_batch_size is None else d_batch_size,
             d_steps=d_steps,
             d_first=d_first,
+            frozen_generator=frozen_generator,
         )
         self.batch_size, self.reals_per_step = batch_size, layout.d_batch_size
         self._ema_decay, self._ema_statistics = ema_decay, ema_statistics
@@ -150,7 +154,7 @@ class Trainer:
         weight = self.objective.weight_at(counters.images)
         scalars = {"guidance_weight": tf.constant(weight, tf.float32)}
         due = [item for item in self.phases if counters.step % item.interval == 0]
-        last_of_generator = [item for item in due if item.optimizer is generator][-1]
+        of_generator = [item for item in due if item.optimizer is generator]
         for item in due:
             for repeat in range(item.repeats):
                 if item.reals == "next":
@@ -159,7 +163,7 @@ class Trainer:
                 reals = self._reals if item.reals else {}
                 step = self._step_of(item)
                 metrics.update(step(reals, tf.constant(seed), scalars))
-            if item is last_of_generator:
+            if of_generator and item is of_generator[-1]:
                 self._update_ema()
         counters.step += 1
         counters.images += self.batch_size

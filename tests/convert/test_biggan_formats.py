@@ -163,6 +163,14 @@ def test_damaged_files_are_refused(damage):
         biggan_pytorch.load(arrays)
 
 
+@pytest.mark.parametrize("config", [{"resolution": 48}, {"ch": "wide"}, {"depth": 3}])
+def test_wrong_overrides_are_refused(config):
+    generator = biggan.BigGANGenerator(32, num_classes=3, ch=1, z_dim=8, shared_dim=4)
+    arrays = biggan_pytorch.export({"generator": generator})["G.pth"]
+    with pytest.raises(CheckpointError):
+        biggan_pytorch.load(arrays, config)
+
+
 def test_deep_round_trip(reference):
     tree = reader.read(reference / "biggan_deep_hf_r32")
     assert biggan_deep_hf.detect(tree) and not biggan_pytorch.detect(tree)

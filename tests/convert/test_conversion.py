@@ -10,7 +10,16 @@ import numpy as np
 import pytest
 
 from dglgan_tf import convert
-from dglgan_tf.convert import conversion, errors, loading, parity
+from dglgan_tf.convert import (
+    biggan_pytorch,
+    conversion,
+    errors,
+    loading,
+    parity,
+    parity_biggan,
+    parity_stylegan2,
+    reader,
+)
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TOOL = REPOSITORY / "tools" / "convert_checkpoint.py"
@@ -90,6 +99,14 @@ def test_parity_sees_errors(reference):
     assert not parity.compare("img_t1", wrong[:, :2], arrays, 2e-5).passed
 
 
+def test_layouts_of_references():
+    """References are NCHW, networks NHWC; features are found by a file's names."""
+    nchw = np.arange(24.0).reshape(1, 2, 3, 4)
+    nhwc = parity_stylegan2.to_nhwc(nchw)
+    assert nhwc[0, 2, 1, 1] == nchw[0, 1, 2, 1]
+    np.testing.assert_array_equal(parity_biggan.to_nchw(nhwc), nchw)
+
+
 @pytest.fixture(scope="module")
 def converted(reference, tmp_path_factory):
     """One conversion through the package: (folder, lines, verdict)."""
@@ -118,6 +135,7 @@ def test_conversion_reports(converted, reference):
         "generator.resolution = 32",
         "discriminator  in this file",
         "G_optim.pth",
+        "state_dict.pth was read for its settings only",
         "parity         all",
         "train.teachers",
     ):
@@ -146,11 +164,10 @@ def test_own_checkpoint_is_loaded_back(converted, reference):
 
 def test_failed_parity_is_a_verdict(reference, tmp_path):
     """A reference of other weights: the table says so and the verdict is False."""
-    source = reference / "biggan_deep_hf_r32"
-    arrays = dict(np.load(expected_file(source)))
-    arrays["out_img_t04"] = arrays["out_img_t04"] * 1.01
-    arrays.pop("f64_img_t04")
-    np.savez(tmp_path / "other.npz", **arrays)
+    source = reference / "biggan_r32_cifar" / "G_ema.pth"
+    arrays = parity.load_reference(expected_file(source.parent))
+    right = {name: arrays[name] for name in ("in_z", "in_y", "out_gfeat_block0")}
+    np.savez(tmp_path / "other.npz", out_img=arrays["out_img"] * 1.01, **right)
     lines = []
     assert not conversion.convert(
         source, tmp_path / "d", reference=tmp_path / "other.npz", say=lines.append
@@ -185,7 +202,7 @@ def test_refusals(reference, tmp_path):
             convert.load_checkpoint(path, config)
         assert "\n" not in str(caught.value)
     for name in ("resnet.pth", "nothing"):
-        with pytest.raises(errors.CheckpointError, match=r"\.npz"):
+        with pytest.raises(errors.CheckpointError, match=r"\.npz|no reference outputs"):
             parity.load_reference(tmp_path / name)
     with pytest.raises(errors.CheckpointError, match="is a file: name a folder"):
         conversion.convert(big, tmp_path / "list.pkl")
@@ -205,6 +222,16 @@ def test_numbered_copies_are_left_alone(reference, tmp_path):
         "G_ema_best0.pth",
         "G_ema_copy0.pth",
     ]
+
+
+def test_what_only_training_needs_is_ignored(reference):
+    """Alignment convolutions of DGL-GAN's students, optimisers in one file."""
+    tree = dict(reader.read(reference / "biggan_r32_cifar" / "G.pth"))
+    tree["trans_convs.0.weight"] = np.zeros((8, 8, 1, 1), np.float32)
+    tree["trans_convs.0.bias"] = np.zeros(8, np.float32)
+    assert biggan_pytorch.load(tree).generator.resolution == 32
+    loaded = convert.load_checkpoint(reference / "sg2ros_trained_r64_cm1.pt")
+    assert {"g_optim", "d_optim", "args"} <= set(loaded.report["ignored"])
 
 
 @pytest.mark.slow

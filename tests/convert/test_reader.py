@@ -9,7 +9,16 @@ import containers
 import numpy as np
 import pytest
 
-from dglgan_tf.convert import arrays, errors, mapping, reader, rebuild, unpickle, writer
+from dglgan_tf.convert import (
+    arrays,
+    errors,
+    mapping,
+    reader,
+    rebuild,
+    torch_files,
+    unpickle,
+    writer,
+)
 
 RNG = np.random.default_rng(3)
 ARRAYS = {
@@ -40,6 +49,17 @@ def test_torch_containers(tmp_path, write):
     found = read_bytes(tmp_path, write(tree))
     assert_same(found["g"], ARRAYS)
     assert (found["step"], found["t"]) == (7, (1.5, None, "x"))
+
+
+def test_containers_are_told_apart():
+    """The legacy container by its magic number, the other by its directory."""
+    legacy, zipped = (
+        memoryview(write([1]))
+        for write in (containers.torch_legacy, containers.torch_zip)
+    )
+    assert torch_files.is_legacy(legacy) and not torch_files.is_legacy(zipped)
+    assert torch_files.read_legacy(legacy) == [1]
+    assert torch_files.read_zip(zipped) == [1]
 
 
 @pytest.mark.parametrize("write", [containers.torch_zip, containers.torch_legacy])

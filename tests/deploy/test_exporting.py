@@ -170,6 +170,7 @@ def test_bad_requests_are_named(options, message, tmp_path):
         exporting.run(exporting.Request("x", str(tmp_path / "out"), **options))
 
 
+@pytest.mark.slow
 def test_command_reports_and_refuses(tmp_path):
     network = deploy_networks.biggan_generator(0, 3)
     run = tmp_path / "run"
@@ -225,13 +226,22 @@ def test_all_formats_in_one_call(tmp_path):
     assert set(report["files"]) == {
         "saved_model", "tflite-float32", "tflite-float16", "tflite-dynamic", "onnx",
     }  # fmt: skip
-    for entry in report["files"].values():
+    expected = sampler.load(path).images([7, 8, 9], [2, 0, 1], truncation=0.8)
+    for name, entry in report["files"].items():
         assert (tmp_path / "out" / entry["path"]).exists()
+        found = sampler.load(tmp_path / "out" / entry["path"])
+        limit = {"tflite-float16": 0.03, "tflite-dynamic": 0.4}.get(name, 1e-4)
+        np.testing.assert_allclose(
+            found.images([7, 8, 9], [2, 0, 1], 0.8, batch=2), expected, atol=limit
+        )
         assert entry["timing"][-1]["images_per_second"] > 0
     assert report["files"]["onnx"]["differences"][0]["max"] <= 1e-4
 
 
-def test_missing_onnx_packages_are_named(monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, "tf2onnx", None)
-    with pytest.raises(ValueError, match=r"dglgan_tf\[export\]"):
-        exporting.run(exporting.Request("x", str(tmp_path / "o"), ("onnx",)))
+def test_files_away_from_their_report_are_refused(tmp_path):
+    path = tmp_path / "model-float32.tflite"
+    with pytest.raises(ValueError, match="no file"):
+        sampler.load(path)
+    path.write_bytes(b"")
+    with pytest.raises(ValueError, match="keep the files of an export together"):
+        sampler.load(path)

@@ -279,7 +279,7 @@ def test_w_avg_moves_by_the_mean_before_mixing():
     old = network.w_avg.numpy()
     expected = 0.995 * old + 0.005 * network.map(z)[:, 0].numpy().mean(axis=0)
     with updates.collect() as moved:
-        network.training_ws(z, None, tf.constant([5, 6]))
+        network.map(z, training=True, seed=tf.constant([5, 6]))
     assert [update.average for update in moved] == [True]
     np.testing.assert_allclose(moved[0].value, expected, rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(network.w_avg, old)

@@ -1,0 +1,33 @@
+"""ONNX files: equal to the source in their own runtime, any batch size."""
+
+import sys
+
+import deploy_networks
+import numpy as np
+import pytest
+
+from dglgan_tf import latents
+from dglgan_tf.deploy import exporting, onnx_file, sampler
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["biggan", "stylegan2"])
+def test_file_agrees_with_the_source_at_any_batch_size(kind):
+    pytest.importorskip("tf2onnx", reason="needs the extra `export`")
+    pytest.importorskip("onnxruntime", reason="needs the extra `export`")
+    network = getattr(deploy_networks, f"{kind}_generator")()
+    facts = sampler.generator_facts(network)
+    sampler.prepare(network)
+    run = onnx_file.open_file(onnx_file.convert(network, facts))
+    for count in (1, 3):
+        z = latents.latents(range(count), facts.z_dim)
+        labels = np.arange(count, dtype=np.int32) if facts.num_classes else None
+        for truncation in (facts.untruncated, 0.7):
+            expected = sampler.generate(network, z, labels, truncation)
+            np.testing.assert_allclose(run(z, labels, truncation), expected, atol=1e-4)
+
+
+def test_missing_onnx_packages_are_named(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "tf2onnx", None)
+    with pytest.raises(ValueError, match=r"dglgan_tf\[export\]"):
+        exporting.run(exporting.Request("x", str(tmp_path / "o"), ("onnx",)))
