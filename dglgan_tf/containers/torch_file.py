@@ -91,6 +91,7 @@ class _Unpickler(pickle.Unpickler):
         self._path, self._inert, self._storages = path, inert, storages
 
     def find_class(self, module, name):
+        """Returns the stand-in of a known name; any other is an error."""
         if (module, name) in _FUNCTIONS:
             return _FUNCTIONS[module, name]
         if module == "torch" and name in _DTYPES:
@@ -103,6 +104,7 @@ class _Unpickler(pickle.Unpickler):
         )
 
     def persistent_load(self, pid):
+        """Returns the storage that a persistent id names; its bytes come later."""
         kind, key, count = pid[1], str(pid[2]), pid[4]
         if len(pid) > 5 and pid[5] is not None:
             raise ValueError(
