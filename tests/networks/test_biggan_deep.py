@@ -6,7 +6,8 @@ from reference import biggan as numpy_biggan
 from reference import biggan_deep as numpy_deep
 
 from dglgan_tf.compat import tf
-from dglgan_tf.convert import biggan_deep_hf, reader
+from dglgan_tf.containers import reader
+from dglgan_tf.convert import biggan_deep_hf
 from dglgan_tf.layers import spectral_norm, updates
 from dglgan_tf.networks import base, biggan_deep
 
