@@ -59,23 +59,24 @@ Schedule.snapshot_every_images = 8
 def start(folder: Path, run: str) -> subprocess.Popen:
     """Starts the training of `folder/tiny.gin` in `folder/run`."""
     path = os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])
-    return subprocess.Popen(
-        [
-            sys.executable, "-m", "dglgan_tf.train", "--gin_file=tiny.gin",
-            f"--run_dir={run}",
-        ],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": path},
-        stderr=subprocess.PIPE,
-        text=True,
-    )  # fmt: skip
+    with open(folder / f"{run}.stderr", "w") as said:
+        return subprocess.Popen(
+            [
+                sys.executable, "-m", "dglgan_tf.train", "--gin_file=tiny.gin",
+                f"--run_dir={run}",
+            ],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": path},
+            stderr=said,
+        )  # fmt: skip
 
 
-def finish(process: subprocess.Popen) -> None:
-    """Waits for a training that nobody kills."""
-    _, said = process.communicate()
-    if process.returncode:
-        sys.exit(f"the run failed with {process.returncode}:\n{said[-3000:]}")
+def finish(folder: Path, run: str) -> None:
+    """Runs a training that nobody kills."""
+    code = start(folder, run).wait()
+    if code:
+        said = (folder / f"{run}.stderr").read_text()
+        sys.exit(f"the run failed with {code}:\n{said[-3000:]}")
 
 
 def kill(process, run: Path, moments: random.Random, in_save: bool, span: float) -> str:
@@ -89,7 +90,7 @@ def kill(process, run: Path, moments: random.Random, in_save: bool, span: float)
             break
         time.sleep(0.0005)
     process.send_signal(signal.SIGKILL)
-    process.communicate()
+    process.wait()
     torn = bool(list(run.glob(".network-snapshot-*")))
     return f"after {time.time() - began:.1f} s{', inside a save' if torn else ''}"
 
@@ -126,7 +127,7 @@ def main(argv) -> None:
         images = 4 * values.kills * values.steps_per_kill
         (folder / "tiny.gin").write_text(CONFIGURATION.format(images=images))
         began = time.time()
-        finish(start(folder, "whole"))
+        finish(folder, "whole")
         span = time.time() - began
         print(f"undisturbed: {images} images in {span:.1f} s", flush=True)
         kills = 0
@@ -136,7 +137,7 @@ def main(argv) -> None:
             when = kill(process, folder / "killed", moments, kills % 2 == 0, span)
             seen = check_snapshots(folder / "killed")
             print(f"kill {kills}: {when}; saved: {seen} images", flush=True)
-        finish(start(folder, "killed"))
+        finish(folder, "killed")
         left, right = final_state(folder / "whole"), final_state(folder / "killed")
     if left[0].keys() != right[0].keys() or left[1:] != right[1:]:
         sys.exit("the runs differ in counters or logged losses")
