@@ -20,10 +20,10 @@ quickstart-stylegan2: $(READY)  ## the same with StyleGAN2
 	$(RUN) -m dglgan_tf.compress --gin_file=gin/quickstart_stylegan2.gin
 
 test: $(READY)  ## all tests
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n 2 --dist loadfile
 
 quick-test: $(READY)  ## what takes a few seconds each
-	$(RUN) -m pytest -m 'not slow'
+	$(RUN) -m pytest -n 2 --dist loadfile -m 'not slow'
 
 lint: $(READY)
 	$(VENV)/bin/ruff format --check .

@@ -24,6 +24,8 @@ from dglgan_tf.metrics import evaluator
 from dglgan_tf.metrics import images as metric_images
 from dglgan_tf.networks import base, files
 
+BATCH = 32  # of the throughput; latency is that of one image
+
 
 @gin.configurable
 @dataclasses.dataclass
@@ -75,6 +77,8 @@ def run(root, wanted: Comparison) -> Path:
     costs = {name: macs.count(network) for name, network in generators.items()}
     calls = {n: latency.network_call(g) for n, g in generators.items()}
     speeds = latency.measure(calls, rounds=wanted.latency_rounds)
+    calls = {n: latency.network_call(g, BATCH) for n, g in generators.items()}
+    rates = latency.measure(calls, BATCH, rounds=max(wanted.latency_rounds // 5, 1))
     rows = [
         {
             "network": name,
@@ -83,6 +87,7 @@ def run(root, wanted: Comparison) -> Path:
             "weights_bytes": 4 * costs[name].parameters,
             "latency_p50_ms": round(speeds[name].p50_ms, 3),
             "latency_p95_ms": round(speeds[name].p95_ms, 3),
+            "images_per_second": round(rates[name].images_per_second, 1),
         }
         for name in generators
     ]
@@ -176,7 +181,8 @@ def _as_csv(rows) -> str:
 
 def _as_text(rows, floors) -> str:
     reference = rows[0]
-    head = ["network", "parameters", "%", "MACs", "%", "float32 size", "latency p50"]
+    head = ["network", "parameters", "%", "MACs", "%", "float32 size"]
+    head += ["latency p50", f"img/s at batch {BATCH}"]
     body = []
     names = [key for key in reference if key in floors]
     for row in rows:
@@ -189,6 +195,7 @@ def _as_text(rows, floors) -> str:
                 f"{100 * row['macs'] / reference['macs']:.1f}",
                 f"{row['weights_bytes'] / 1e6:.2f} MB",
                 f"{row['latency_p50_ms']:.2f} ms",
+                f"{row['images_per_second']:.0f}",
                 *(f"{row[name]:.5g}" for name in names),
             ]
         )

@@ -1,5 +1,6 @@
 """Configuration and the manners of every command: gin files, flags, error sentences."""
 
+import logging as std_logging
 import os
 import re
 import sys
@@ -155,7 +156,7 @@ def _help(main):
 
 
 def _guarded(main, argv):
-    logging.use_absl_handler()
+    _plain_log()
     try:
         if len(argv) > 1:
             raise ValueError(
@@ -178,6 +179,19 @@ def _guarded(main, argv):
         if inside is None:
             raise
         return _complain(inside)
+
+
+def _plain_log() -> None:
+    """Prints our own lines as they are, and of TensorFlow's only warnings."""
+    logging.use_absl_handler()
+    handler = logging.get_absl_handler()
+    handler.setFormatter(None)
+    package = str(Path(__file__).parent)
+    handler.addFilter(
+        lambda record: (
+            record.levelno >= std_logging.WARNING or record.pathname.startswith(package)
+        )
+    )
 
 
 def _inside_tensorflow(error):

@@ -12,6 +12,7 @@ import gin
 from absl import logging
 
 from dglgan_tf import comparison, experiment, runs
+from dglgan_tf.reporting import report
 
 
 @gin.configurable("compress", denylist=["root", "dry_run"])
@@ -60,6 +61,10 @@ def run(
 def _finish(root, last, wanted):
     picture = comparison.run(root, wanted)
     network = root / "export/saved_model" if wanted.export else root / last
+    try:
+        picture = report.write([root], root / "report.html")
+    except ValueError as error:  # jinja2 is not there, or a page too large
+        logging.warning("no report was written: %s", error)
     logging.info(
         "look at %s; next:\n"
         "  python -m dglgan_tf.sample --network=%s --seeds=0-63 --grid --outdir=out\n"

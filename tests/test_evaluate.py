@@ -1,5 +1,6 @@
 """The evaluate command: runs, folders, statistics, repeats, bad input."""
 
+import dataclasses
 import functools
 import json
 
@@ -12,8 +13,15 @@ from dglgan_tf import evaluate, images, judging
 from dglgan_tf.compat import keras, tf
 from dglgan_tf.data import sources
 from dglgan_tf.layers import conditional_norm
-from dglgan_tf.metrics import extractors, scores, statistics_file
-from dglgan_tf.networks import biggan, files
+from dglgan_tf.metrics import (
+    extractors,
+    names,
+    path_length,
+    path_score,
+    scores,
+    statistics_file,
+)
+from dglgan_tf.networks import biggan, files, stylegan2
 
 ASKED = "kid40[efficientnet_lite0]"
 KID = "kid40[efficientnet_lite0_32]"
@@ -276,3 +284,69 @@ def test_lines_have_the_fields_of_the_known_tools(tmp_path):
     assert not scores.higher_is_better("fid50k") and not scores.higher_is_better(
         "kid1k"
     )
+
+
+@pytest.fixture()
+def styled(tmp_path):
+    """A file with a StyleGAN2 generator of two classes."""
+    keras.utils.set_random_seed(4)
+    network = stylegan2.StyleGAN2Generator(
+        resolution=16, num_classes=2, z_dim=8, w_dim=8, mapping_layers=2,
+        channel_base=64, channel_max=8,
+    )  # fmt: skip
+    files.save_networks(tmp_path / "g.safetensors", {"generator_ema": network})
+    return tmp_path / "g.safetensors"
+
+
+@pytest.mark.slow
+def test_path_lengths_follow_the_networks_two_halves(styled):
+    """The score equals the distances along w and z, worked out step by step."""
+    subject = judging.subject(str(styled), batch_size=8)
+    assert subject.protocol["noise"] == "random"
+    network = files.load_networks(styled, ["generator_ema"])["generator_ema"]
+
+    def squared(first, second):
+        return ((first - second) ** 2).mean((1, 2, 3))
+
+    z0, z1, t, labels = next(subject.pairs(4, seed=2))
+    assert z0.shape == (4, 8) and labels.shape == (4,)
+    for name in ("ppl2_4_wend", "ppl2_4_wfull", "ppl2_4_zfull"):
+        metric = names.parse(name)
+        found = path_score.score(metric, subject, squared, seed=2)
+        position = t if metric.path[1] == "full" else np.zeros(4)
+        made = []
+        for step in (0.0, 1e-4):
+            if metric.path[0] == "w":
+                w0, w1 = (network.map(z, labels).numpy() for z in (z0, z1))
+                w = w0 + (w1 - w0) * (position + step)[:, None, None]
+            else:
+                z = path_length.slerp(z0, z1, position + step).astype(np.float32)
+                w = network.map(z, labels).numpy()
+            made.append(network.synthesize(w.astype(np.float32)).numpy() * 127.5)
+        wanted = squared(*made).mean() / 1e-8
+        # A step of 1e-4 in float32 keeps two to three digits.
+        assert found["value"] == pytest.approx(wanted, rel=0.05)
+        assert found["values"]["untrimmed"] == pytest.approx(found["value"])
+    with pytest.raises(ValueError, match="has no mapping network: ask for ppl2_4_z"):
+        alone = dataclasses.replace(subject, path=None)
+        path_score.score(names.parse("ppl2_4_wend"), alone, squared, seed=2)
+
+
+@pytest.mark.slow
+def test_truncation_and_noise_are_part_of_the_protocol(styled, command, tmp_path):
+    command(
+        network=str(styled),
+        data="synthetic",
+        trunc=0.5,
+        noise_mode="const",
+        labels="uniform",
+        metrics=["kid20[efficientnet_lite0]", "ppl2_6_wend[efficientnet_lite0]"],
+    )
+    lines = {line["metric"].split("[")[0]: line for line in scores.read(tmp_path)}
+    generated = lines["kid20"]["protocol"]["generated"]
+    assert generated["truncation"] == 0.5 and generated["noise"] == "const"
+    assert generated["labels"] == "uniform"
+    assert lines["ppl2_6_wend"]["value"] > 0
+    assert "real" not in lines["ppl2_6_wend"]["protocol"]
+    with pytest.raises(ValueError, match="batch_norm='moving' must be one of"):
+        judging.subject(str(styled), batch_norm="moving")

@@ -55,15 +55,19 @@ def scatter(title: str, points: list[dict], x_label: str) -> str:
     if not points:
         return ""
     place, axes = _scales([(p["x"], p["y"]) for p in points], x_label)
-    body = []
+    body, taken = [], []
     for point in points:
         x, y = place((point["x"], point["y"]))
         kind = "dominated" if dominated(point, points) else "front"
         side = "end" if x > _WIDTH / 2 else "start"
         shift = -8 if side == "end" else 8
+        beside = y + 4
+        while any(abs(beside - b) < 12 and abs(x - a) < 120 for a, b in taken):
+            beside -= 12
+        taken.append((x, beside))
         body.append(
             f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="5"/>'
-            f'<text class="{kind}" x="{x + shift:.1f}" y="{y + 4:.1f}" '
+            f'<text class="{kind}" x="{x + shift:.1f}" y="{beside:.1f}" '
             f'text-anchor="{side}">{html.escape(point["label"])}</text>'
         )
     return _svg(title, axes + "".join(body))

@@ -132,7 +132,7 @@ def _cell(column, value) -> str:
 
 
 def _slower_than_macs(rows) -> list[str]:
-    """Returns a sentence for each network whose speed-up is far below its MACs."""
+    """Returns a sentence about networks whose speed-up is far below their MACs."""
     found = []
     for row in rows[1:]:
         numbers = [r.get(k) for r in (rows[0], row) for k in ("macs", "latency_p50_ms")]
@@ -141,12 +141,16 @@ def _slower_than_macs(rows) -> list[str]:
         fewer, faster = numbers[0] / numbers[2], numbers[1] / numbers[3]
         if faster < fewer / 2:
             found.append(
-                f"{row['network']} has {fewer:.1f} times fewer MACs than "
-                f"{rows[0]['network']} but is {faster:.1f} times as fast on one image: "
-                "fixed costs of each operation and memory traffic dominate at this "
-                "size."
+                f"{row['network']} ({fewer:.1f} times fewer MACs, {faster:.1f} times "
+                "as fast)"
             )
-    return found
+    if not found:
+        return []
+    return [
+        f"On one image the speed-up over {rows[0]['network']} is far below the ratio "
+        f"of MACs: {', '.join(found)}. Fixed costs of each operation and memory "
+        "traffic dominate at this size."
+    ]
 
 
 def _pareto(recipes) -> list[dict]:

@@ -9,6 +9,7 @@ from dglgan_tf.deploy import sampler
 from dglgan_tf.networks import base, files
 
 _CELLS = 40
+_ROWS = 6
 _LARGEST = 128
 _TRUNCATIONS = {"z": (None, 1.0, 0.5), "w": (None, 0.7, 0.5)}
 
@@ -31,14 +32,11 @@ def draw(networks: dict, class_names=()) -> dict:
     first = next(iter(samplers.values())).facts
     skipped = [n for n, s in samplers.items() if not _alike(s.facts, first)]
     samplers = {n: s for n, s in samplers.items() if n not in skipped}
-    classes = list(range(min(first.num_classes, 10))) or [None]
-    columns = max(1, _CELLS // len(classes)) if first.num_classes else 8
-    seeds = list(range(columns)) * len(classes)
-    labels = None
-    if first.num_classes:
-        labels = [c for c in classes for _ in range(columns)]
-    else:
-        seeds = list(range(_CELLS))
+    classes = list(range(min(first.num_classes, 10)))
+    seeds, labels, columns = list(range(_CELLS)), None, _CELLS // 5
+    if first.num_classes:  # a row for each seed, a column for each class
+        seeds = [seed for seed in range(_ROWS) for _ in classes]
+        labels, columns = classes * _ROWS, len(classes)
     drawn = {
         name: {
             psi: found.images(seeds, labels, psi, batch=8)
@@ -46,7 +44,7 @@ def draw(networks: dict, class_names=()) -> dict:
         }
         for name, found in samplers.items()
     }
-    captions = [_caption(label, class_names) for label in classes if label is not None]
+    captions = [_caption(label, class_names) for label in classes]
     plain = {name: sets[None] for name, sets in drawn.items()}
     return {
         "sheets": {

@@ -3,6 +3,8 @@
 import html.parser
 import json
 import re
+import shutil
+import subprocess
 
 import deploy_networks
 import numpy as np
@@ -113,7 +115,7 @@ def test_tables_match_their_sources(written):
         "guided student", "250", "25.0", "1 M", "25.0", "1,000", "6", "0.02",
     ]  # fmt: skip
     assert "keeps 25.0 % of the parameters and 25.0 % of the multiply-acc" in text
-    assert "4.0 times fewer MACs than teacher but is 1.3 times as fast" in text
+    assert "guided student (4.0 times fewer MACs, 1.3 times as fast)" in text
     assert "no export: run" in text
 
 
@@ -134,9 +136,9 @@ def test_pictures_are_the_networks_own(written):
     with Image.open(io.BytesIO(data)) as image:
         found = np.asarray(image)
     drawn = sampler.load(root / "teacher").images(
-        list(range(13)) * 3, np.repeat([0, 1, 2], 13), truncation=0.5
+        np.repeat(range(6), 3), [0, 1, 2] * 6, truncation=0.5
     )
-    expected = images.grid(drawn, 13)[..., 0].astype(int)
+    expected = images.grid(drawn, 3)[..., 0].astype(int)
     assert np.abs(found - expected).max() <= 1
 
 
@@ -187,3 +189,47 @@ def test_dominated_points():
     assert not charts.dominated(a, [a, b, c])
     assert not charts.dominated(b, [a, b, c])
     assert charts.dominated(c, [a, b, c])
+
+
+_DRIVE = """<script>
+const seen = [];
+const clip = () => document.getElementById("over").style.clipPath;
+const slider = document.getElementById("slider");
+seen.push(clip());
+slider.value = 80;
+slider.dispatchEvent(new Event("input"));
+seen.push(clip());
+const before = document.getElementById("under").src;
+document.getElementById("flip").click();
+seen.push(document.getElementById("over").src === before);
+const truncation = document.getElementById("truncation");
+truncation.value = "0.5";
+truncation.dispatchEvent(new Event("input"));
+seen.push(document.getElementById("over").src !== before);
+Promise.all(Array.from(document.images).map((image) => image.decode())).then(() => {
+  document.title = "seen " + JSON.stringify(seen);
+});
+</script></body>"""
+
+
+@pytest.mark.slow
+def test_page_works_in_a_browser(written, tmp_path):
+    browser = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
+    if browser is None:
+        pytest.skip("no Chromium here: install it to test the page itself")
+    _, text = written
+    page = tmp_path / "page.html"
+    page.write_text(text.replace("</body>", _DRIVE), encoding="utf-8")
+    done = subprocess.run(
+        [
+            browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom",
+            "--virtual-time-budget=3000", "--enable-logging=stderr",
+            f"--user-data-dir={tmp_path / 'profile'}", page.as_uri(),
+        ],
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    title = re.search(r"<title>seen (.*)</title>", done.stdout)[1]
+    *clips, flipped, truncated = json.loads(title)
+    assert clips == ["inset(0px 0px 0px 50%)", "inset(0px 0px 0px 80%)"]
+    assert flipped and truncated
+    assert "CONSOLE" not in done.stderr
