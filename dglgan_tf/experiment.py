@@ -66,6 +66,7 @@ def run(
     seed: int = 0,
     devices: Sequence[str] | None = None,
     deterministic: bool = False,
+    tf32: bool = True,
 ) -> dict[str, float]:
     """Trains one student pair until its total, continuing what the folder holds.
 
@@ -84,6 +85,7 @@ def run(
       seed: of weights, data order and all draws.
       devices: replicas; None = every GPU, else the CPU.
       deterministic: only operations that give the same bits each time; slower.
+      tf32: whether GPUs that can may multiply float32 with TF32's ten-bit mantissa.
 
     Returns:
       the last tick's metrics; {} where the run was done before or is a dry run.
@@ -108,15 +110,22 @@ def run(
         return {}
     found = [runs.find_weights(name, siblings) for name in teachers]
     start = runs.find_weights(initialize_from, siblings) if initialize_from else None
+    tf.config.experimental.enable_tensor_float_32_execution(tf32)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     parts = build(
         data, generator, discriminator, found, start, initialize_roles, seed, devices
     )
-    options = {
+    options = _options(parts, seed, found, start)
+    return _train(parts, schedule, directory, options, seed)
+
+
+def _options(parts, seed, teachers, start):
+    """Returns what the run's marker and every snapshot's header say of its origin."""
+    return {
         "version": dglgan_tf.__version__,
         "seed": seed,
-        "teachers": [str(path) for path in found],
+        "teachers": [str(path) for path in teachers],
         "initialize_from": str(start) if start else None,
         "data": parts.source.fingerprint(),
         "class_names": list(parts.source.class_names),
@@ -126,7 +135,6 @@ def run(
         },
         "objective": parts.trainer.objective.facts(),
     }
-    return _train(parts, schedule, directory, options, seed)
 
 
 def build(
