@@ -10,15 +10,14 @@ import numpy as np
 import pytest
 
 from dglgan_tf import convert
+from dglgan_tf.containers import errors, reader
 from dglgan_tf.convert import (
     biggan_pytorch,
     conversion,
-    errors,
     loading,
     parity,
     parity_biggan,
     parity_stylegan2,
-    reader,
 )
 
 REPOSITORY = Path(__file__).resolve().parents[2]
