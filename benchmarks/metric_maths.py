@@ -5,7 +5,8 @@
     python benchmarks/metric_maths.py --memory           2,000 against 20,000 images
 
 Prints one JSON line a result: on a busy machine `cpu_seconds` (with
-OPENBLAS_NUM_THREADS=1) says more than `seconds`. Features are random, correlated and non-negative.
+OPENBLAS_NUM_THREADS=1) says more than `seconds`. Features are random, correlated and
+non-negative.
 """
 
 import json
