@@ -37,7 +37,16 @@ EXTRAS = {
     # scikit-image ships the photographs whose classes a test knows.
     "dev": ["build", "hypothesis", "pytest", "pytest-xdist", "ruff", "scikit-image"],
 }
-ENTRIES = ["train", "compress", "sample", "export", "evaluate", "profile", "report"]
+ENTRIES = [
+    "train",
+    "compress",
+    "sample",
+    "export",
+    "evaluate",
+    "profile",
+    "report",
+    "doctor",
+]
 GIN_FILES = "dglgan_tf.gin_files"  # the folder gin/, so that a wheel has it too
 
 setup(

@@ -10,19 +10,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import gin
-import numpy as np
 from absl import logging
 
 import dglgan_tf
-from dglgan_tf import atomic, images, latents, loop, monitor, progress, runs
+from dglgan_tf import atomic, description, loop, monitor, pictures, progress, runs
 from dglgan_tf.compat import keras, tf
-from dglgan_tf.cost import macs, memory, tables
 from dglgan_tf.data import pipeline
-from dglgan_tf.networks import base, files, weightless
+from dglgan_tf.networks import base, files
 from dglgan_tf.training import checkpoint, diagnostics, state, trainer
 
 ROLES = files.ROLES
-GRID = 64  # fixed latents shown in the sample grids
 
 
 def make_strategy(devices: Sequence[str] | None = None) -> tf.distribute.Strategy:
@@ -69,6 +66,7 @@ def run(
     seed: int = 0,
     devices: Sequence[str] | None = None,
     deterministic: bool = False,
+    tf32: bool = True,
 ) -> dict[str, float]:
     """Trains one student pair until its total, continuing what the folder holds.
 
@@ -87,6 +85,7 @@ def run(
       seed: of weights, data order and all draws.
       devices: replicas; None = every GPU, else the CPU.
       deterministic: only operations that give the same bits each time; slower.
+      tf32: whether GPUs that can may multiply float32 with TF32's ten-bit mantissa.
 
     Returns:
       the last tick's metrics; {} where the run was done before or is a dry run.
@@ -102,7 +101,8 @@ def run(
         directory.check()
     schedule = loop.Schedule()
     if dry_run:
-        print(describe(generator, discriminator, teacher_networks, schedule))
+        made = (generator, discriminator, teacher_networks)
+        print(description.describe(*made, schedule))
     data = source()
     if dry_run:
         for name in {*teachers, initialize_from} - {None, *planned}:
@@ -110,15 +110,22 @@ def run(
         return {}
     found = [runs.find_weights(name, siblings) for name in teachers]
     start = runs.find_weights(initialize_from, siblings) if initialize_from else None
+    tf.config.experimental.enable_tensor_float_32_execution(tf32)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     parts = build(
         data, generator, discriminator, found, start, initialize_roles, seed, devices
     )
-    options = {
+    options = _options(parts, seed, found, start)
+    return _train(parts, schedule, directory, options, seed)
+
+
+def _options(parts, seed, teachers, start):
+    """Returns what the run's marker and every snapshot's header say of its origin."""
+    return {
         "version": dglgan_tf.__version__,
         "seed": seed,
-        "teachers": [str(path) for path in found],
+        "teachers": [str(path) for path in teachers],
         "initialize_from": str(start) if start else None,
         "data": parts.source.fingerprint(),
         "class_names": list(parts.source.class_names),
@@ -128,7 +135,6 @@ def run(
         },
         "objective": parts.trainer.objective.facts(),
     }
-    return _train(parts, schedule, directory, options, seed)
 
 
 def build(
@@ -216,57 +222,6 @@ def copy_weights(source: base.Network, target: base.Network) -> None:
         variable.assign(values[name])
 
 
-def describe(generator, discriminator, teacher_networks, schedule) -> str:
-    """Returns what a dry run prints: configuration, layers, totals, estimates.
-
-    Networks are built without weights, so that one of any size costs a moment.
-    """
-    with weightless.weightless():
-        networks = state.Networks(generator(), discriminator(), generator())
-        students = [networks.generator, networks.discriminator]
-        teachers = [make() for make in teacher_networks]
-        train = trainer.Trainer(networks, tf.distribute.get_strategy(), seed=0)
-    costs = {id(n): macs.count(n) for n in (*teachers, *students)}
-    tables_of = []
-    for kind in (base.Generator, base.Discriminator):
-        shown = {}
-        for name, found in (("teacher", teachers), ("student", students)):
-            for network in found:
-                if isinstance(network, kind):
-                    shown[f"{name} {kind.__name__[0]}"] = costs[id(network)]
-        tables_of.append(tables.compare(shown))
-    parts = [
-        memory.Part(_role(n), costs[id(n)], ema=n is networks.generator)
-        for n in students
-    ]
-    parts += [
-        memory.Part("teacher", costs[id(t)], trained=train.objective.update_teachers)
-        for t in teachers
-        if isinstance(t, base.Discriminator)
-    ]
-    return "\n\n".join(
-        [gin.config_str(), *tables_of, _estimates(parts, train, schedule)]
-    )
-
-
-def _role(network) -> str:
-    return "generator" if isinstance(network, base.Generator) else "discriminator"
-
-
-def _estimates(parts, train, schedule):
-    microbatch = max(p.batch_size // p.microbatches for p in train.phases)
-    total = memory.training_bytes(parts, microbatch)["total"]
-    steps = -(-schedule.total_images // train.batch_size)
-    step_macs = 3 * train.batch_size * sum(part.cost.macs for part in parts)
-    return (
-        f"{steps:,} steps of {train.batch_size} images, phases "
-        f"{', '.join(p.name for p in train.phases)}; about {total / 2**30:.2f} GiB on "
-        f"one device and {2 * step_macs / 1e12:.3g} TFLOP a step: "
-        f"{progress.duration(2 * step_macs * steps / 1e11)} at 100 GFLOP/s, "
-        f"{progress.duration(2 * step_macs * steps / 2e13)} at 20 TFLOP/s"
-    )
-
-
 def _train(parts, schedule, directory, options, seed):
     train = parts.trainer
     latest = directory.latest_snapshot()
@@ -281,13 +236,13 @@ def _train(parts, schedule, directory, options, seed):
     shown = progress.Progress(
         directory.path, schedule.total_images, counters.images, counters.seconds
     )
-    pictures = _Pictures(parts, directory.path, shown.summary, seed)
+    grids = pictures.Pictures(parts, directory.path, shown.summary, seed)
     try:
         _announce(shown, parts, schedule, options)
         if latest is None:
-            pictures.reals()
-            pictures.fakes(0, "fakes_init.png")
-        diagnose = diagnostics.compile_diagnostics(train, pictures.real_batch(32))
+            grids.reals()
+            grids.fakes(0, "fakes_init.png")
+        diagnose = diagnostics.compile_diagnostics(train, grids.real_batch(32))
         work = loop.Work(
             train=train,
             make_iterator=lambda: iter(
@@ -296,7 +251,7 @@ def _train(parts, schedule, directory, options, seed):
             schedule=schedule,
             directory=directory,
             progress=shown,
-            draw_grid=pictures.fakes,
+            draw_grid=grids.fakes,
             diagnose=diagnose,
             info=options,
             after_save=monitor.in_training(parts, directory, shown),
@@ -367,50 +322,6 @@ def _remember_configuration(directory):
         logging.warning("the configuration changed since the last start:\n%s", changed)
     atomic.write(path, text)
     atomic.write(directory.path / "operative_config.gin", gin.operative_config_str())
-
-
-class _Pictures:
-    """Sample grids of fixed latents, in the run directory and TensorBoard."""
-
-    def __init__(self, parts, path, summary, seed):
-        self._parts, self._path, self._summary = parts, path, summary
-        generator = parts.networks.generator_ema
-        self._z = latents.latents(range(seed, seed + GRID), generator.z_dim)
-        self._labels = None
-        if generator.num_classes:
-            self._labels = np.arange(GRID) % generator.num_classes
-        self._generate = tf.function(
-            lambda z, labels: generator(z, labels, training=False)
-        )
-
-    def real_batch(self, n):
-        """Returns n reals as the networks see them, with labels."""
-        pixels, labels = pipeline.real_batch(self._parts.source, n, seed=0)
-        return {"images": pipeline.to_float(pixels), "labels": labels}
-
-    def reals(self):
-        """Writes reals.png."""
-        pixels, _ = pipeline.real_batch(self._parts.source, GRID, seed=0)
-        self._show("reals.png", "reals", np.asarray(pixels), 0)
-
-    def fakes(self, seen, name=None):
-        """Writes fakesNNNNNN.png from the EMA generator."""
-        name = name or f"fakes{seen // 1000:06d}.png"
-        labels = None if self._labels is None else tf.constant(self._labels, tf.int32)
-        made = [
-            self._generate(
-                tf.constant(self._z[i : i + 16]),
-                None if labels is None else labels[i : i + 16],
-            ).numpy()
-            for i in range(0, GRID, 16)
-        ]
-        self._show(name, "fakes", images.to_uint8(np.concatenate(made)), seen)
-
-    def _show(self, name, tag, pixels, step):
-        grid = images.grid(pixels)
-        images.save_png(self._path / name, grid)
-        with self._summary.as_default():
-            tf.summary.image(tag, grid[None], step=step)
 
 
 def facts(run_dir) -> dict:

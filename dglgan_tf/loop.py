@@ -9,7 +9,8 @@ from pathlib import Path
 
 import gin
 
-from dglgan_tf.training import checkpoint, trainer
+from dglgan_tf.compat import tf
+from dglgan_tf.training import alarms, checkpoint, trainer
 
 
 @gin.configurable
@@ -144,16 +145,32 @@ def run(work: Work) -> dict[str, float]:
     return session.means
 
 
+def _step(train, iterator):
+    try:
+        return train.train_step(iterator)
+    except tf.errors.ResourceExhaustedError as error:
+        replicas = train.strategy.num_replicas_in_sync
+        part = max(p.batch_size // p.microbatches for p in train.phases) // replicas
+        raise ValueError(
+            f"out of memory with parts of {part} images on each device: set "
+            f"Trainer.max_microbatch={max(part // 2, 1)}, which keeps the batch size "
+            "and accumulates, or choose narrower networks"
+        ) from error
+
+
 class _Session:
     """The position of a run: what is due next, the iterator, the newest metrics."""
 
     def __init__(self, work):
         self.work, self.means, self._metrics = work, {}, {}
+        self._heard: set[str] = set()  # alarms of the last tick
+        self._said: set[str] = set()
         self._saved_at = time.time()
         self._start()
 
     @property
     def images(self):
+        """Images seen so far."""
         return self.work.train.state.counters.images
 
     def _start(self):
@@ -170,7 +187,7 @@ class _Session:
     def step(self, received):
         """Trains one step and does what is due after it."""
         work = self.work
-        self._metrics = work.train.train_step(self._iterator)
+        self._metrics = _step(work.train, self._iterator)
         work.progress.add(self._metrics, work.train.batch_size)
         last = self.images >= work.schedule.total_images
         stop = bool(received)
@@ -200,6 +217,14 @@ class _Session:
         work = self.work
         work.progress.add(work.diagnose(), 0)
         self.means = work.progress.tick(work.train.state.counters)
+        counters = work.train.state.counters
+        weight = work.train.objective.weight_at(counters.images)
+        heard = alarms.sentences(self.means, weight)
+        # One tick may mislead; an alarm that stays is said once.
+        lasting = heard.keys() & self._heard
+        for name in lasting - self._said:
+            work.progress.say(f"alarm: {heard[name]}")
+        self._heard, self._said = set(heard), set(lasting)
         skipped = sum(v for n, v in self.means.items() if n.endswith("/skipped"))
         return skipped <= work.schedule.max_skipped
 

@@ -32,7 +32,11 @@ class RunDirectory:
         """
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"run directory {self.path} is a file: name a folder")
-        existing = self.path.is_dir() and any(self.path.iterdir())
+        # A kill while the marker was written leaves its temporary file.
+        half = f".{MARKER}."
+        existing = self.path.is_dir() and any(
+            not path.name.startswith(half) for path in self.path.iterdir()
+        )
         if existing and not (self.path / MARKER).is_file():
             raise ValueError(
                 f"run directory {self.path} is not empty and holds no run (no "

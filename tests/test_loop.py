@@ -268,6 +268,19 @@ def test_a_run_that_turns_bad_goes_back_with_a_lower_rate(tmp_path, monkeypatch)
     assert images == [16, 32, 48]
 
 
+def test_out_of_memory_names_the_next_value(logical_devices, monkeypatch):
+    from dglgan_tf.compat import tf
+
+    train = tiny.make(TOYS, logical_devices[:2], tiny.goal(), g_microbatches=2)
+
+    def full(self, iterator):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
+
+    monkeypatch.setattr(trainer.Trainer, "train_step", full)
+    with pytest.raises(ValueError, match="parts of 4 images.*max_microbatch=2,"):
+        loop._step(train, None)
+
+
 def test_later_records_are_dropped(tmp_path):
     path = tmp_path / "stats.jsonl"
     path.write_text('{"images": 8}\n{"images": 16}\n{"images": 24}\n{"ima')

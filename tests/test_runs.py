@@ -24,6 +24,12 @@ def test_an_empty_folder_is_taken(tmp_path):
     assert runs.RunDirectory(tmp_path).prepare({}) is False
 
 
+def test_a_folder_that_was_killed_at_birth_is_taken(tmp_path):
+    (tmp_path / f".{runs.MARKER}.x1y2").write_text("{")
+    assert runs.RunDirectory(tmp_path).prepare({"seed": 1}) is False
+    assert runs.RunDirectory(tmp_path).check() is True
+
+
 def test_a_folder_of_something_else_is_refused(tmp_path):
     (tmp_path / "thesis.tex").write_text("x")
     with pytest.raises(ValueError, match="is not empty and holds no run"):

@@ -16,7 +16,14 @@ class Layout:
     d_batch_size: int
     d_steps: int
     d_first: bool
+    replicas: int = 1
     frozen_generator: bool = False
+
+    def limited(self, most: int | None) -> "Layout":
+        """Returns the layout with parts of at most so many images (see `parts`)."""
+        g = parts(self.batch_size, self.replicas, self.g_microbatches, most)
+        d = parts(self.d_batch_size, self.replicas, self.d_microbatches, most)
+        return dataclasses.replace(self, g_microbatches=g, d_microbatches=d)
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
@@ -27,6 +34,32 @@ class Layout:
                 raise ValueError(
                     f"Trainer.{field.name}={value!r} must be an integer >= 1"
                 )
+
+
+def parts(batch_size: int, replicas: int, given: int, limit: int | None) -> int:
+    """Returns into how many parts each replica's share is cut.
+
+    Args:
+      batch_size: global batch.
+      replicas: that share it.
+      given: at least so many parts.
+      limit: most images of a part; None = no limit.
+
+    Raises:
+      ValueError: no number of parts meets the limit.
+    """
+    if limit is None:
+        return given
+    if not isinstance(limit, int) or limit < 1:
+        raise ValueError(f"Trainer.max_microbatch={limit!r} must be an integer >= 1")
+    share = batch_size // replicas
+    for count in range(given, share + 1):
+        if share % count == 0 and share // count <= limit:
+            return count
+    raise ValueError(
+        f"Trainer.max_microbatch={limit}: no number of parts from {given} on divides "
+        f"batch_size={batch_size} over {replicas} replicas"
+    )
 
 
 def make_state(
@@ -118,14 +151,18 @@ def _generator(make, train_state, goal, layout):
     ]
     if goal.path_length_weight:
         slot = train_state.slots["path_length_mean"]
+        size = layout.batch_size // goal.path_length_batch_shrink
+        count = layout.g_microbatches  # or as many parts as the smaller batch gives
+        while count > 1 and size % (layout.replicas * count):
+            count -= 1
         found.append(
             make(
                 "g_reg",
                 lambda batch: goal.path_length_loss(networks, slot, batch),
                 networks.generator,
                 "g",
-                batch_size=layout.batch_size // goal.path_length_batch_shrink,
-                microbatches=layout.g_microbatches,
+                batch_size=size,
+                microbatches=count,
                 interval=goal.path_length_interval_steps,
             )
         )

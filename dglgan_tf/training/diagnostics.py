@@ -7,9 +7,24 @@ nothing moves, no optimizer runs, and the step itself carries no extra cost.
 from collections.abc import Callable
 
 from dglgan_tf.compat import tf
-from dglgan_tf.layers import updates
+from dglgan_tf.layers import spectral_norm, updates
 from dglgan_tf.losses import diagnostics
 from dglgan_tf.training import draws
+
+
+def _spread(images):
+    """Standard deviation over the batch, mean over pixels."""
+    return tf.reduce_mean(tf.math.reduce_std(images, axis=0))
+
+
+def _singular_values(networks):
+    found = {}
+    for role in ("generator", "discriminator"):
+        layers = spectral_norm.spectral_layers(getattr(networks, role))
+        if layers:
+            values = [layer.sigma(training=False) for layer in layers]
+            found[f"singular/{role}"] = tf.reduce_max(tf.stack(values))
+    return found
 
 
 def compile_diagnostics(train, reals: dict) -> Callable[[], dict]:
@@ -23,6 +38,11 @@ def compile_diagnostics(train, reals: dict) -> Callable[[], dict]:
     The metrics:
       scores/student_real, scores/student_fake: means of the student's D.
       scores/teacher_real, scores/teacher_fake: means over teachers, where guided.
+      diversity/ratio: standard deviation of pixels over the fakes, relative to that
+        over the reals; near 0 when the generator has collapsed.
+      singular/generator, singular/discriminator: largest singular value among the
+        layers with spectral normalisation, where there are any; they leap before a
+        collapse (BigGAN, section 4).
       guidance/ratio, guidance/cosine, guidance/balancing_weight: of the gradients that
         the two generator terms send to the fakes (`losses.diagnostics`).
     """
@@ -53,6 +73,8 @@ def compile_diagnostics(train, reals: dict) -> Callable[[], dict]:
         found = {
             "scores/student_real": tf.reduce_mean(real),
             "scores/student_fake": tf.reduce_mean(student),
+            "diversity/ratio": _spread(fake) / tf.maximum(_spread(images), 1e-6),
+            **_singular_values(networks),
         }
         if teacher:
             real_scores = [t(images, labels, training=False) for t in networks.teachers]

@@ -8,6 +8,7 @@ Only the fake half of the teacher's term has a gradient for G, the student's D n
 sees it, and the teacher's D is frozen or, as a variant, updated on the student's fakes.
 """
 
+import dataclasses
 from collections.abc import Callable, Sequence
 
 import gin
@@ -72,7 +73,12 @@ def _still_fakes(generator, batch):
         )
 
 
+def _is_number(value) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 @gin.configurable
+@dataclasses.dataclass(eq=False)
 class Objective:
     """Losses of one training, as functions of a microbatch.
 
@@ -80,96 +86,67 @@ class Objective:
     discriminator phases 'images' [N, H, W, C] and 'labels' [N], and 'guidance_weight'
     []. Each loss method returns (loss [], metrics), weighted and averaged, and runs in
     replica context, under XLA or not.
+
+    Attributes:
+      d_loss: (real_logits, fake_logits) -> [N] (`losses.adversarial`).
+      g_loss: (fake_logits, real_logits=None) -> [N].
+      d_scores: how the discriminator sees reals and fakes.
+      guidance: (list of teacher logits, g_loss) -> [N] (`losses.guidance`).
+      guidance_weight: weight of the teacher term; 0 leaves it out.
+      guidance_schedule: (images seen, weight) -> weight now; None = constant.
+      update_teachers: train the teacher discriminators on the student's fakes.
+      r1_gamma: weight of R1, `gamma/2 * E|grad D(x)|^2`; 0 = none.
+      r2_gamma: weight of R2, the same on fakes; 0 = none.
+      r1_interval_steps: lazy interval of R1 and R2 (StyleGAN2, section B).
+      gradient_penalty_weight: of WGAN-GP, in every discriminator step; the paper has
+        10; 0 = none.
+      drift_weight: of E[D(x)^2], which goes with that penalty only.
+      path_length_weight: weight of path-length regularization; 0 = none.
+      path_length_interval_steps: its lazy interval.
+      path_length_decay: of the running mean length.
+      path_length_batch_shrink: its batch is this many times smaller.
+      orthogonal_weight: modified orthogonal regularization of the generator (BigGAN,
+        eq. 3); its shared class embedding is left out.
     """
 
-    def __init__(
-        self,
-        d_loss: Callable = gin.REQUIRED,
-        g_loss: Callable = gin.REQUIRED,
-        d_scores: Callable = scores_joint,
-        guidance: Callable = guidance_terms.sum_teachers,
-        guidance_weight: float = 0.1,
-        guidance_schedule: Callable | None = None,
-        update_teachers: bool = False,
-        r1_gamma: float = 0.0,
-        r2_gamma: float = 0.0,
-        r1_interval_steps: int = 16,
-        gradient_penalty_weight: float = 0.0,
-        drift_weight: float = 0.001,
-        path_length_weight: float = 0.0,
-        path_length_interval_steps: int = 4,
-        path_length_decay: float = 0.01,
-        path_length_batch_shrink: int = 2,
-        orthogonal_weight: float = 0.0,
-    ):
-        """Takes functions by reference.
+    d_loss: Callable = gin.REQUIRED
+    g_loss: Callable = gin.REQUIRED
+    d_scores: Callable = scores_joint
+    guidance: Callable = guidance_terms.sum_teachers
+    guidance_weight: float = 0.1
+    guidance_schedule: Callable | None = None
+    update_teachers: bool = False
+    r1_gamma: float = 0.0
+    r2_gamma: float = 0.0
+    r1_interval_steps: int = 16
+    gradient_penalty_weight: float = 0.0
+    drift_weight: float = 0.001
+    path_length_weight: float = 0.0
+    path_length_interval_steps: int = 4
+    path_length_decay: float = 0.01
+    path_length_batch_shrink: int = 2
+    orthogonal_weight: float = 0.0
 
-        Args:
-          d_loss: (real_logits, fake_logits) -> [N] (`losses.adversarial`).
-          g_loss: (fake_logits, real_logits=None) -> [N].
-          d_scores: how the discriminator sees reals and fakes.
-          guidance: (list of teacher logits, g_loss) -> [N] (`losses.guidance`).
-          guidance_weight: weight of the teacher term; 0 leaves it out.
-          guidance_schedule: (images seen, weight) -> weight now; None = constant.
-          update_teachers: train the teacher discriminators on the student's fakes.
-          r1_gamma: weight of R1, `gamma/2 * E|grad D(x)|^2`; 0 = none.
-          r2_gamma: weight of R2, the same on fakes; 0 = none.
-          r1_interval_steps: lazy interval of R1 and R2 (StyleGAN2, section B).
-          gradient_penalty_weight: of WGAN-GP, in every discriminator step; the paper
-            has 10; 0 = none.
-          drift_weight: of E[D(x)^2], which goes with that penalty only.
-          path_length_weight: weight of path-length regularization; 0 = none.
-          path_length_interval_steps: its lazy interval.
-          path_length_decay: of the running mean length.
-          path_length_batch_shrink: its batch is this many times smaller.
-          orthogonal_weight: modified orthogonal regularization of the generator
-            (BigGAN, eq. 3); its shared class embedding is left out.
-
-        Raises:
-          ValueError: a negative weight or an interval below 1.
-        """
-        weights = {
-            "guidance_weight": guidance_weight,
-            "r1_gamma": r1_gamma,
-            "r2_gamma": r2_gamma,
-            "gradient_penalty_weight": gradient_penalty_weight,
-            "drift_weight": drift_weight,
-            "path_length_weight": path_length_weight,
-            "orthogonal_weight": orthogonal_weight,
-        }
-        for name, value in weights.items():
-            if value < 0:
-                raise ValueError(f"Objective.{name}={value} must be 0 or more")
-        intervals = {
-            "r1_interval_steps": r1_interval_steps,
-            "path_length_interval_steps": path_length_interval_steps,
-            "path_length_batch_shrink": path_length_batch_shrink,
-        }
-        for name, value in intervals.items():
-            if int(value) != value or value < 1:
-                raise ValueError(f"Objective.{name}={value} must be an integer >= 1")
-        self.d_loss, self.g_loss = d_loss, g_loss
-        self.d_scores = d_scores
-        self.guidance = guidance
-        self.guidance_weight = guidance_weight
-        self.guidance_schedule = guidance_schedule
-        self.update_teachers = update_teachers
-        self.r1_gamma, self.r2_gamma = r1_gamma, r2_gamma
-        self.r1_interval_steps = r1_interval_steps
-        self.gradient_penalty_weight = gradient_penalty_weight
-        self.drift_weight = drift_weight
-        self.path_length_weight = path_length_weight
-        self.path_length_interval_steps = path_length_interval_steps
-        self.path_length_decay = path_length_decay
-        self.path_length_batch_shrink = path_length_batch_shrink
-        self.orthogonal_weight = orthogonal_weight
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            name, value = field.name, getattr(self, field.name)
+            if field.type is Callable and not callable(value):
+                raise ValueError(
+                    f"Objective.{name}={value!r} must be a function: write @ before "
+                    "its name in gin"
+                )
+            if field.type is float and not (_is_number(value) and value >= 0):
+                raise ValueError(f"Objective.{name}={value!r} must be 0 or more")
+            if field.type is int and not (isinstance(value, int) and value >= 1):
+                raise ValueError(f"Objective.{name}={value!r} must be an integer >= 1")
 
     def facts(self) -> dict:
         """Returns the objective as plain values, by which a resume is compared."""
         return {
-            name: getattr(value, "__name__", value)
+            name: getattr(value, "__name__", type(value).__name__)
+            if callable(value)
+            else value
             for name, value in vars(self).items()
-            if value is None or callable(value) or isinstance(value, (bool, int, float))
         }
 
     def weight_at(self, images: int) -> float:

@@ -64,6 +64,7 @@ class Trainer:
         batch_size: int = gin.REQUIRED,
         g_microbatches: int = 1,
         d_microbatches: int = 1,
+        max_microbatch: int | None = None,
         d_batch_size: int | None = None,
         d_steps: int = 1,
         d_first: bool = False,
@@ -86,6 +87,8 @@ class Trainer:
             it (StyleGAN2).
           batch_size: images in a generator step, over all replicas.
           g_microbatches, d_microbatches: gradient accumulation on each replica.
+          max_microbatch: most images that one replica computes at once, what its memory
+            holds: more accumulation follows from it, with the same global batch.
           d_batch_size: reals in a discriminator step; None = batch_size.
           d_steps: discriminator steps for each generator step.
           d_first: run the discriminator before the generator (BigGAN).
@@ -104,8 +107,9 @@ class Trainer:
             d_batch_size=batch_size if d_batch_size is None else d_batch_size,
             d_steps=d_steps,
             d_first=d_first,
+            replicas=strategy.num_replicas_in_sync,
             frozen_generator=frozen_generator,
-        )
+        ).limited(max_microbatch)
         self.batch_size, self.reals_per_step = batch_size, layout.d_batch_size
         self._ema_decay, self._ema_statistics = ema_decay, ema_statistics
         self.jit = resolve_jit(jit, strategy)

@@ -30,7 +30,8 @@ def test_a_teacher_of_twice_the_slope(logical_devices):
     networks = train.state.networks
     seed = draws.step_seed(train.seed, 0, "diagnostics", 0)
     z = draws.fakes(draws.Latents(3, 0), seed, 6, 0, 6)["z"]
-    fake = networks.discriminator(networks.generator(z)).numpy().mean()
+    fakes = networks.generator(z).numpy()
+    fake = networks.discriminator(fakes).numpy().mean()
     real = networks.discriminator(images).numpy().mean()
     assert values == pytest.approx(
         {
@@ -38,6 +39,7 @@ def test_a_teacher_of_twice_the_slope(logical_devices):
             "scores/student_fake": fake,
             "scores/teacher_real": 2 * real,
             "scores/teacher_fake": 2 * fake,
+            "diversity/ratio": fakes.std(0).mean() / images.std(0).mean(),
             "guidance/ratio": 2.0,
             "guidance/cosine": 1.0,
             "guidance/balancing_weight": 0.5,
@@ -48,7 +50,8 @@ def test_a_teacher_of_twice_the_slope(logical_devices):
 
 def test_without_a_teacher_only_scores(logical_devices):
     _, _, values = diagnosed(logical_devices, 0)
-    assert sorted(values) == ["scores/student_fake", "scores/student_real"]
+    names = ["diversity/ratio", "scores/student_fake", "scores/student_real"]
+    assert sorted(values) == names
 
 
 def test_relativistic_terms_compare_with_the_reals(logical_devices):

@@ -261,8 +261,13 @@ def test_facts_are_plain_and_tell_objectives_apart():
         ("r1_interval_steps", 0, "integer >= 1"),
         ("path_length_interval_steps", 2.5, "integer >= 1"),
         ("path_length_batch_shrink", 0, "integer >= 1"),
+        ("path_length_weight", "2", "0 or more"),
+        ("drift_weight", float("nan"), "0 or more"),
+        ("d_loss", "d_hinge", "a function: write @ before"),
     ],
 )
 def test_impossible_weights_and_intervals_are_refused(name, value, rule):
-    with pytest.raises(ValueError, match=f"Objective.{name}={value} must be .*{rule}"):
+    with pytest.raises(
+        ValueError, match=f"Objective.{name}={value!r} must be .*{rule}"
+    ):
         tiny.goal(**{name: value})

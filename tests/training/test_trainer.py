@@ -303,6 +303,19 @@ def test_jit_auto_means_off_on_a_cpu(logical_devices):
         trainer.resolve_jit("yes", strategy)
 
 
+def test_a_limit_of_memory_makes_accumulation(logical_devices):
+    goal = tiny.goal(path_length_weight=2.0)
+    train = tiny.make(
+        tiny.toy(), logical_devices[:2], goal, batch_size=24, d_batch_size=8,
+        max_microbatch=5, g_microbatches=2,
+    )  # fmt: skip
+    parts = {
+        phase.name: (phase.batch_size, phase.microbatches) for phase in train.phases
+    }
+    # 12 images a replica in parts of 4, 4 in one part, 6 of path length in 3 parts.
+    assert parts == {"g": (24, 3), "g_reg": (12, 3), "d": (8, 1)}
+
+
 @pytest.mark.parametrize(
     "options, sentence",
     [
@@ -314,6 +327,7 @@ def test_jit_auto_means_off_on_a_cpu(logical_devices):
         ({"d_steps": 0}, "Trainer.d_steps=0"),
         ({"g_microbatches": 1.5}, "Trainer.g_microbatches=1.5"),
         ({"d_batch_size": -2}, "Trainer.d_batch_size=-2"),
+        ({"max_microbatch": 0}, "Trainer.max_microbatch=0 must be an integer"),
     ],
 )
 def test_impossible_options_are_refused(logical_devices, options, sentence):

@@ -1,0 +1,25 @@
+"""A training that is killed ends as if it had not been (`tools/kill_runs.py`)."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.mark.slow
+def test_five_kills():
+    done = subprocess.run(
+        [sys.executable, "tools/kill_runs.py", "--kills=5", "--seed=1"],
+        cwd=REPOSITORY,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        timeout=1800,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "equal those of the undisturbed run" in done.stdout

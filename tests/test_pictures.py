@@ -1,0 +1,55 @@
+"""Grids of a training: the same latents and reals every time, in the model's form."""
+
+import types
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dglgan_tf import pictures
+from dglgan_tf.compat import tf
+from dglgan_tf.data import sources
+
+
+class Painter:
+    """A generator whose images have the grey level of the class."""
+
+    z_dim, num_classes, num_channels = 3, 2, 3
+
+    def __init__(self):
+        self.seen = []
+
+    def __call__(self, z, labels, training):
+        assert training is False
+        self.seen.append(z)
+        grey = tf.cast(labels, tf.float32) * 2.0 - 1.0
+        return tf.ones([16, 4, 4, 3]) * grey[:, None, None, None]
+
+
+@pytest.fixture
+def made(tmp_path):
+    """Grids of grey data under an RGB model, and the folder they go to."""
+    painter = Painter()
+    networks = types.SimpleNamespace(generator=painter, generator_ema=painter)
+    parts = types.SimpleNamespace(
+        source=sources.synthetic(8, 4, num_channels=1, num_classes=2), networks=networks
+    )
+    summary = tf.summary.create_noop_writer()
+    return pictures.Pictures(parts, tmp_path, summary, seed=5), tmp_path
+
+
+def test_reals_take_the_channels_of_the_model(made):
+    batch = made[0].real_batch(6)
+    assert batch["images"].shape == (6, 4, 4, 3) and batch["labels"].shape == (6,)
+    values = np.asarray(batch["images"])
+    assert values.min() >= -1 and values.max() == 1
+    np.testing.assert_array_equal(values[..., 0], values[..., 2])
+    made[0].reals()
+    assert Image.open(made[1] / "reals.png").size == (32, 32)
+
+
+def test_fakes_go_through_the_classes_in_turn(made):
+    made[0].fakes(12_345)
+    grid = np.asarray(Image.open(made[1] / "fakes000012.png"))
+    assert grid.shape == (32, 32, 3)
+    np.testing.assert_array_equal(grid[::4, ::4, 0], np.tile([0, 255], [8, 4]))
