@@ -30,7 +30,7 @@ class Orthogonal(keras.initializers.Initializer):
 
 
 def _orthonormal(sample):
-    """Returns the orthonormal factor of a tall random matrix, R's diagonal positive.
+    """Returns a tall random matrix's orthonormal factor (positive triangle).
 
     Twice as tall as wide, a Gaussian matrix is so well conditioned that its Gram
     matrix gives the same factor by matrix products alone, many times faster.
