@@ -114,10 +114,10 @@ def stylegan2_pair():
 
 
 def fill(network, seed):
-    """Sets trainable variables from a seed, whatever the order of construction."""
+    """Sets weights and noise images from a seed, whatever made the network."""
     random = np.random.RandomState(seed)
     for name, variable in sorted(base.named_variables(network).items()):
-        if variable.trainable:
+        if variable.trainable or len(variable.shape) > 1:
             scale = 1.0 / np.sqrt(max(np.prod(variable.shape[:-1]), 1))
             value = scale * random.randn(*variable.shape)
             if name.endswith("bias"):
