@@ -93,7 +93,7 @@ def time_maths(folder) -> None:
 
 def measure_memory() -> None:
     """Peak memory of the evaluator at 2,000 and 20,000 images (FID and KID)."""
-    from dglgan_tf.metrics import evaluator, images
+    from dglgan_tf.metrics import evaluator, images, scoring
 
     def generate(z, labels):
         del labels
@@ -110,6 +110,7 @@ def measure_memory() -> None:
             images.StoredImages(batches),
             [f"fid{count}", f"kid{count}"],
             extractor="efficientnet_lite0",
+            settings=scoring.Settings(kid_subsets=4),
             extractor_arguments={"efficientnet_lite0": {"input_size": 32}},
         )
         judge.evaluate(images.GeneratedImages(generate, 64))

@@ -70,22 +70,7 @@ def in_training(parts, directory, shown) -> Callable[[Path], None]:
     except ValueError as error:
         logging.warning("no evaluation during training: %s", error)
         return lambda path: None
-    styled = sampler.has_styles(network)
-    noise = "random" if styled else "const"
-    protocol = {"weights": "generator_ema", "truncation": None}
-    if styled:
-        protocol["noise"] = noise
-    if conditional_norm.batch_statistics(network):
-        protocol["batch_norm"] = "running"
-    shown_to_judge = images.GeneratedImages(
-        judging.replicated(network, None, noise, parts.strategy),
-        network.z_dim,
-        network.num_classes,
-        judging.class_weights(source, network.num_classes),
-        wanted.batch_size,
-        protocol,
-        judging.halves(network) if styled else None,
-    )
+    averaged = _averaged(parts, wanted)
     counters = parts.trainer.state.counters
     last = counters.images // wanted.every_images
 
@@ -96,7 +81,7 @@ def in_training(parts, directory, shown) -> Callable[[Path], None]:
             return
         last = now // wanted.every_images
         try:
-            found = judge.evaluate(shown_to_judge, wanted.seed)
+            found = judge.evaluate(averaged, wanted.seed)
         except (ValueError, OSError) as error:
             logging.warning("%s was not evaluated: %s", path.name, error)
             return
@@ -110,6 +95,27 @@ def in_training(parts, directory, shown) -> Callable[[Path], None]:
         keep_best(directory.path, path, found[0]["metric"], wanted.keep_best)
 
     return after_save
+
+
+def _averaged(parts, wanted: Evaluation) -> images.GeneratedImages:
+    """Returns the averaged generator in inference mode, spread over the replicas."""
+    network = parts.networks.generator_ema
+    styled = sampler.has_styles(network)
+    noise = "random" if styled else "const"
+    protocol = {"weights": "generator_ema", "truncation": None}
+    if styled:
+        protocol["noise"] = noise
+    if conditional_norm.batch_statistics(network):
+        protocol["batch_norm"] = "running"
+    return images.GeneratedImages(
+        judging.replicated(network, None, noise, parts.strategy),
+        network.z_dim,
+        network.num_classes,
+        judging.class_weights(parts.source, network.num_classes),
+        wanted.batch_size,
+        protocol,
+        judging.halves(network) if styled else None,
+    )
 
 
 def keep_best(run_dir, path: Path, metric: str, count: int) -> None:

@@ -1,1 +1,1 @@
-"""File containers of other frameworks, read as plain arrays; no code is run."""
+"""Files of other frameworks, read as plain arrays; no code of theirs is run."""

@@ -1,6 +1,6 @@
 """Official checkpoints in and out: no code from the file runs, no PyTorch is needed."""
 
-from dglgan_tf.convert.errors import CheckpointError
+from dglgan_tf.containers.errors import CheckpointError
 
 __all__ = ["CheckpointError", "export_checkpoint", "load_checkpoint"]
 

@@ -10,9 +10,9 @@ import re
 
 import numpy as np
 
+from dglgan_tf.containers.errors import CheckpointError, Record
 from dglgan_tf.convert import mapping as m
 from dglgan_tf.convert import result, torch_spectral
-from dglgan_tf.convert.errors import CheckpointError, Record
 
 FORMAT = "pytorch-pretrained-BigGAN"
 _KEY = "generator.layers.0.conv_3.weight_orig"

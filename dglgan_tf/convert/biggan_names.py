@@ -4,9 +4,9 @@ import re
 
 import numpy as np
 
+from dglgan_tf.containers.errors import CheckpointError
 from dglgan_tf.convert import mapping as m
 from dglgan_tf.convert import torch_spectral
-from dglgan_tf.convert.errors import CheckpointError
 
 _SYNC = "cross_replica"
 _CONVOLUTIONS = (("conv1", "conv1"), ("conv2", "conv2"), ("conv_sc", "shortcut"))

@@ -9,9 +9,9 @@ import re
 
 import numpy as np
 
+from dglgan_tf.containers.errors import CheckpointError, Record, shown
 from dglgan_tf.convert import biggan_names, result
 from dglgan_tf.convert import mapping as m
-from dglgan_tf.convert.errors import CheckpointError, Record, shown
 
 FORMAT = "BigGAN-PyTorch"
 # DGL-GAN's students carry 1x1 convolutions for the alignment with a teacher.

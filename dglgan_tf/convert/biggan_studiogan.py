@@ -9,9 +9,9 @@ import re
 
 import numpy as np
 
+from dglgan_tf.containers.errors import CheckpointError, Record, shown
 from dglgan_tf.convert import biggan_names, result, torch_spectral
 from dglgan_tf.convert import mapping as m
-from dglgan_tf.convert.errors import CheckpointError, Record, shown
 
 FORMAT = "StudioGAN BigGAN (layout from documentation)"
 IGNORED = (r".*\.num_batches_tracked",)

@@ -9,9 +9,9 @@ import re
 
 import numpy as np
 
+from dglgan_tf.containers.errors import CheckpointError, Record
 from dglgan_tf.convert import mapping as m
 from dglgan_tf.convert import result, torch_spectral
-from dglgan_tf.convert.errors import CheckpointError, Record
 
 FORMAT = "TF-Hub BigGAN (layout from documentation)"
 IGNORED = (r"global_step", r".*/accumulation_counter", r".*/update_accumulators")

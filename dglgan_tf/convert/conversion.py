@@ -7,8 +7,8 @@ import numpy as np
 
 from dglgan_tf import atomic, latents
 from dglgan_tf import images as pictures
+from dglgan_tf.containers.errors import CheckpointError
 from dglgan_tf.convert import exporting, loading, result
-from dglgan_tf.convert.errors import CheckpointError
 
 NETWORKS_FILE = "networks.safetensors"
 SHEET_PIXELS = 2048

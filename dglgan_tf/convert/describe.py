@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from dglgan_tf.containers.errors import Record, shown
 from dglgan_tf.convert import nvidia
-from dglgan_tf.convert.errors import Record, shown
 
 _PATTERNS = (
     ("synthesis.input.affine", "a StyleGAN3 generator"),

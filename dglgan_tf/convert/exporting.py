@@ -3,8 +3,8 @@
 import importlib
 from pathlib import Path
 
+from dglgan_tf.containers.errors import CheckpointError
 from dglgan_tf.convert import result, writer
-from dglgan_tf.convert.errors import CheckpointError
 
 LAYOUTS = {
     "ada": "stylegan2_ada",

@@ -5,8 +5,9 @@ import importlib
 import re
 from pathlib import Path
 
-from dglgan_tf.convert import describe, reader, result
-from dglgan_tf.convert.errors import CheckpointError, Record, shown
+from dglgan_tf.containers import reader
+from dglgan_tf.containers.errors import CheckpointError, Record, shown
+from dglgan_tf.convert import describe, result
 
 FORMATS = (
     "stylegan2_tf1",

@@ -44,7 +44,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from dglgan_tf.convert.errors import CheckpointError
+from dglgan_tf.containers.errors import CheckpointError
 
 
 @dataclasses.dataclass(frozen=True)

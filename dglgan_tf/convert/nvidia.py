@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dglgan_tf.convert.errors import CheckpointError, Record, shown
+from dglgan_tf.containers.errors import CheckpointError, Record, shown
 
 TF1_NETWORK = "dnnlib.tflib.network.Network"
 PERSISTENT = "torch_utils.persistence"

@@ -9,8 +9,8 @@ import dataclasses
 import numpy as np
 
 from dglgan_tf.compat import tf
+from dglgan_tf.containers.errors import CheckpointError, shown
 from dglgan_tf.convert import parity_biggan, parity_stylegan2
-from dglgan_tf.convert.errors import CheckpointError, shown
 
 TOLERANCE = 1e-4
 IMAGE_TOLERANCE = {"stylegan2": 1e-4, "biggan": 2e-5, "biggan_deep": 2e-5}

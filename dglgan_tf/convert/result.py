@@ -3,8 +3,8 @@
 import contextlib
 import dataclasses
 
+from dglgan_tf.containers.errors import CheckpointError, shown
 from dglgan_tf.convert import mapping
-from dglgan_tf.convert.errors import CheckpointError, shown
 
 
 @dataclasses.dataclass

@@ -5,10 +5,10 @@ modules' own attributes and arguments tell what arrays cannot (clamp, learning-r
 multiplier, filter taps, minibatch-std group).
 """
 
+from dglgan_tf.containers.errors import CheckpointError
 from dglgan_tf.convert import mapping as m
 from dglgan_tf.convert import nvidia, result, stylegan2_kwargs
 from dglgan_tf.convert import stylegan2_common as common
-from dglgan_tf.convert.errors import CheckpointError
 from dglgan_tf.ops import resample
 
 FORMAT = "stylegan2-ada-pytorch"

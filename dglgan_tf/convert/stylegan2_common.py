@@ -6,8 +6,8 @@ import re
 
 import numpy as np
 
+from dglgan_tf.containers.errors import CheckpointError
 from dglgan_tf.convert import result
-from dglgan_tf.convert.errors import CheckpointError
 from dglgan_tf.networks import stylegan2
 from dglgan_tf.ops import resample
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from dglgan_tf.containers.errors import CheckpointError
 from dglgan_tf.convert import stylegan2_common as common
-from dglgan_tf.convert.errors import CheckpointError
 
 _FRACTIONS = range(1, 65)
 

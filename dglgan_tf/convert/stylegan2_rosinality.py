@@ -6,10 +6,10 @@ the plain 3-channel unconditional 'skip' generator and 'resnet' discriminator ex
 
 import numpy as np
 
+from dglgan_tf.containers.errors import CheckpointError, Record
 from dglgan_tf.convert import mapping as m
 from dglgan_tf.convert import result
 from dglgan_tf.convert import stylegan2_common as common
-from dglgan_tf.convert.errors import CheckpointError, Record
 from dglgan_tf.ops import resample
 
 FORMAT = "stylegan2-rosinality"

@@ -9,10 +9,10 @@ told apart by the names of its build functions.
 
 import numpy as np
 
+from dglgan_tf.containers.errors import CheckpointError, Record, shown
 from dglgan_tf.convert import mapping as m
 from dglgan_tf.convert import nvidia, result, stylegan2_kwargs
 from dglgan_tf.convert import stylegan2_common as common
-from dglgan_tf.convert.errors import CheckpointError, Record, shown
 
 FORMAT = "stylegan2-tf1"
 ROLES = {"Gs": "generator_ema", "G": "generator", "D": "discriminator"}

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from dglgan_tf.containers.errors import CheckpointError
 from dglgan_tf.convert import mapping as m
-from dglgan_tf.convert.errors import CheckpointError
 
 
 def convolution(source, target, inputs: int, size: int, bias: bool = True) -> list:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from dglgan_tf.containers.errors import CheckpointError, Record, shown
 from dglgan_tf.convert import nvidia
-from dglgan_tf.convert.errors import CheckpointError, Record, shown
 
 _TORCH_STORAGES = {
     "float32": "FloatStorage",

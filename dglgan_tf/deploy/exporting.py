@@ -114,8 +114,7 @@ def _check(request):
 
 
 def _hash(path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def _fill(folder, network, facts, source, request) -> dict:

@@ -8,8 +8,7 @@ from dglgan_tf.compat import keras, tf
 class Orthogonal(keras.initializers.Initializer):
     """Random matrix with orthonormal columns or rows, of a kernel flattened to 2-D.
 
-    The distribution is uniform (the signs of the triangular factor are fixed). Run
-    eagerly, the factorisation is LAPACK's, many times faster than TensorFlow's.
+    The distribution is uniform (the signs of the triangular factor are fixed).
     """
 
     def __call__(self, shape, dtype=None, **kwargs):
@@ -18,8 +17,7 @@ class Orthogonal(keras.initializers.Initializer):
         tall = (max(rows, columns), min(rows, columns))
         sample = tf.random.normal(tall, dtype=dtype or tf.float32)
         if tf.executing_eagerly():
-            matrix, triangle = np.linalg.qr(sample.numpy())
-            matrix = matrix * np.sign(np.diag(triangle))
+            matrix = _orthonormal(sample.numpy())
         else:
             matrix, triangle = tf.linalg.qr(sample)
             matrix = matrix * tf.sign(tf.linalg.diag_part(triangle))
@@ -29,6 +27,20 @@ class Orthogonal(keras.initializers.Initializer):
     def get_config(self) -> dict:
         """Returns the constructor's arguments: none."""
         return {}
+
+
+def _orthonormal(sample):
+    """Returns a tall random matrix's orthonormal factor (positive triangle).
+
+    Twice as tall as wide, a Gaussian matrix is so well conditioned that its Gram
+    matrix gives the same factor by matrix products alone, many times faster.
+    """
+    if sample.shape[0] >= 2 * sample.shape[1]:
+        gram = (sample.T @ sample).astype(np.float64)
+        inverse = np.linalg.inv(np.linalg.cholesky(gram)).T
+        return sample @ inverse.astype(sample.dtype)
+    matrix, triangle = np.linalg.qr(sample)
+    return matrix * np.sign(np.diag(triangle))
 
 
 _BY_NAME = {

@@ -38,13 +38,7 @@ def compare(
     Raises:
       ValueError: the generators do not take the same input or give the same size.
     """
-    for name in ("z_dim", "num_classes"):
-        ours, theirs = getattr(student, name), getattr(teacher, name)
-        if ours != theirs:
-            raise ValueError(
-                f"the student has {name}={ours} and the teacher {name}={theirs}: the "
-                "same latents cannot be given to both"
-            )
+    _check_inputs(student, teacher)
     sums, done = np.zeros(4), 0
     for z, labels in student.latents(count, False, seed):
         keep = min(len(z), count - done)
@@ -52,18 +46,7 @@ def compare(
             images.to_uint8(one.generate(z, labels))[:keep]
             for one in (student, teacher)
         )
-        if ours.shape != theirs.shape:
-            raise ValueError(
-                f"the student makes images {list(ours.shape[1:])} and the teacher "
-                f"{list(theirs.shape[1:])}: they cannot be compared pixel by pixel"
-            )
-        gap = ours.astype(np.float64) - theirs
-        sums += [
-            distance(ours, theirs).astype(np.float64).sum(),
-            structural_similarity(ours, theirs).astype(np.float64).sum(),
-            np.abs(gap).mean((1, 2, 3)).sum(),
-            (gap**2).mean((1, 2, 3)).sum(),
-        ]
+        sums += _sums(ours, theirs, distance)
         done += keep
     means = sums / count
     return {
@@ -84,3 +67,29 @@ def compare(
             "seed": seed,
         },
     }
+
+
+def _check_inputs(student, teacher):
+    for name in ("z_dim", "num_classes"):
+        ours, theirs = getattr(student, name), getattr(teacher, name)
+        if ours != theirs:
+            raise ValueError(
+                f"the student has {name}={ours} and the teacher {name}={theirs}: the "
+                "same latents cannot be given to both"
+            )
+
+
+def _sums(ours, theirs, distance) -> list[float]:
+    """Returns sums over images: distance, SSIM, mean absolute and squared gap."""
+    if ours.shape != theirs.shape:
+        raise ValueError(
+            f"the student makes images {list(ours.shape[1:])} and the teacher "
+            f"{list(theirs.shape[1:])}: they cannot be compared pixel by pixel"
+        )
+    gap = ours.astype(np.float64) - theirs
+    return [
+        distance(ours, theirs).astype(np.float64).sum(),
+        structural_similarity(ours, theirs).astype(np.float64).sum(),
+        np.abs(gap).mean((1, 2, 3)).sum(),
+        (gap**2).mean((1, 2, 3)).sum(),
+    ]

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from dglgan_tf.compat import keras, tf
-from dglgan_tf.containers import torch_file
+from dglgan_tf.containers import reader
 from dglgan_tf.metrics import frozen
 
 NAME = "efficientnet_lite0"
@@ -168,5 +168,5 @@ def load(path: str | None = None) -> EfficientNetLite0:
     """
     file = installed_weights() if path is None else Path(path)
     network = EfficientNetLite0()
-    network.load(torch_file.read(file), file)
+    network.load(reader.read(file), file)
     return network

@@ -16,7 +16,7 @@ import functools
 import numpy as np
 
 from dglgan_tf.compat import keras, tf
-from dglgan_tf.containers import torch_file
+from dglgan_tf.containers import reader
 from dglgan_tf.metrics import frozen, frozen_graph
 
 INPUT_SIZE = 299
@@ -279,7 +279,7 @@ def load(path: str) -> InceptionV3:
 
 def _state_dict(path):
     try:
-        tensors = torch_file.read(path)
+        tensors = reader.read(path)
     except ValueError as error:
         raise ValueError(f"{error}. Weights of Inception-v3: {SOURCES}") from error
     if not isinstance(tensors, dict):

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from dglgan_tf.compat import tf
-from dglgan_tf.containers import torch_file
+from dglgan_tf.containers import reader
 from dglgan_tf.metrics import (
     efficientnet_lite0,
     extractors,
@@ -119,7 +119,7 @@ def lpips_heads() -> list[np.ndarray]:
         files = []
     for file in files:
         if file.match("lpips/weights/v0.1/vgg.pth"):
-            return heads(torch_file.read(file.locate()), file)
+            return heads(reader.read(file.locate()), file)
     raise ValueError(
         "the learned weights of LPIPS ship in the package lpips: pip install "
         "--no-deps lpips (PyTorch is not needed), or use the metric on "

@@ -10,7 +10,7 @@ import functools
 import numpy as np
 
 from dglgan_tf.compat import keras, tf
-from dglgan_tf.containers import torch_file
+from dglgan_tf.containers import reader
 from dglgan_tf.metrics import frozen
 
 INPUT_SIZE = 224
@@ -99,7 +99,7 @@ def load(path: str, hidden: int = 0) -> VGG16:
       ValueError: not a file of this network.
     """
     try:
-        tensors = torch_file.read(path)
+        tensors = reader.read(path)
     except ValueError as error:
         raise ValueError(f"{error}. Weights of VGG16: {SOURCE}") from error
     network = VGG16(hidden)

@@ -133,8 +133,7 @@ def _stage(folder: Path) -> dict:
 
 
 def _hash(path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def _stats(path: Path) -> list[dict]:

@@ -7,15 +7,15 @@ made from our own networks by the mapping's inverse, with names listed here by h
 import numpy as np
 import pytest
 
+from dglgan_tf.containers import reader
+from dglgan_tf.containers.errors import CheckpointError, Record
 from dglgan_tf.convert import (
     biggan_deep_hf,
     biggan_pytorch,
     biggan_studiogan,
     biggan_tfhub,
-    reader,
 )
 from dglgan_tf.convert import mapping as m
-from dglgan_tf.convert.errors import CheckpointError, Record
 from dglgan_tf.networks import base, biggan, biggan_deep
 
 FOLDERS = {

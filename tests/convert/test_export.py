@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from dglgan_tf import convert
-from dglgan_tf.convert import errors, nvidia, reader
+from dglgan_tf.containers import errors, reader
+from dglgan_tf.convert import nvidia
 from dglgan_tf.networks import base, stylegan2
 
 ROUND_TRIPS = (

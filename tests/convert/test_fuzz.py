@@ -8,7 +8,8 @@ import containers
 import numpy as np
 import pytest
 
-from dglgan_tf.convert import errors, loading, reader, unpickle
+from dglgan_tf.containers import errors, reader, unpickle
+from dglgan_tf.convert import loading
 
 FILES = (
     "sg2tf1_Gresnet_Dskip_r32.pkl",

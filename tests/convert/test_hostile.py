@@ -18,7 +18,7 @@ import containers
 import numpy as np
 import pytest
 
-from dglgan_tf.convert import errors, reader
+from dglgan_tf.containers import errors, reader
 
 
 class Calls:

@@ -9,16 +9,8 @@ import containers
 import numpy as np
 import pytest
 
-from dglgan_tf.convert import (
-    arrays,
-    errors,
-    mapping,
-    reader,
-    rebuild,
-    torch_files,
-    unpickle,
-    writer,
-)
+from dglgan_tf.containers import arrays, errors, reader, rebuild, torch_files, unpickle
+from dglgan_tf.convert import mapping, writer
 
 RNG = np.random.default_rng(3)
 ARRAYS = {
@@ -196,7 +188,7 @@ def test_tensorflow_variables(tmp_path):
 MEMORY = """
 import resource, sys
 import numpy as np
-from dglgan_tf.convert import reader
+from dglgan_tf.containers import reader
 def high():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 before = high()

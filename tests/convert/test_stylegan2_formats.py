@@ -5,8 +5,8 @@ import pytest
 
 from dglgan_tf import convert
 from dglgan_tf.compat import keras, tf
+from dglgan_tf.containers import errors
 from dglgan_tf.convert import (
-    errors,
     nvidia,
     stylegan2_ada,
     stylegan2_common,

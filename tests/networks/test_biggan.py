@@ -6,7 +6,7 @@ from reference import biggan as numpy_biggan
 
 from dglgan_tf.compat import tf
 from dglgan_tf.layers import conditional_norm, spectral_norm, updates
-from dglgan_tf.networks import base, biggan
+from dglgan_tf.networks import base, biggan, biggan_layout
 from dglgan_tf.ops import ledger
 
 # ch: millions of parameters and billions of MACs of G and D, ImageNet at 128 px.
@@ -156,7 +156,7 @@ def test_generator_against_numpy(changes, training):
     )
     with updates.collect() as moved:
         images = generator(z, labels, training=training)
-    np.testing.assert_allclose(images, expected.transpose(0, 2, 3, 1), atol=5e-6)
+    np.testing.assert_allclose(images, expected.transpose(0, 2, 3, 1), atol=3e-5)
     names = {id(v): n for n, v in base.named_variables(generator).items()}
     found = {names[id(update.variable)]: update for update in moved}
     if training:
@@ -341,6 +341,19 @@ def test_configuration_round_trip_and_latent_rounding():
         rounded = biggan.BigGANGenerator(resolution=128, ch=1, z_dim=128)
         assert rounded.z_dim == 126
         assert biggan.BigGANGenerator.from_config(rounded.get_config()).z_dim == 126
+
+
+def test_discriminator_blocks():
+    assert biggan_layout.discriminator_sizes(32) == [16, 8, 8, 8]
+    assert biggan_layout.discriminator_sizes(128) == [64, 32, 16, 8, 4, 4]
+    blocks = biggan_layout.discriminator_blocks(32, 3, 2, attention=[8])
+    assert [b.down for b in blocks] == [True, True, False, False]
+    assert [b.attention for b in blocks] == [False, True, False, False]
+    assert [b.shortcut for b in blocks] == [True, True, False, False]
+    blocks = biggan_layout.discriminator_blocks(128, 3, 2, wide=False)
+    assert [b.widths for b in blocks][:2] == [(3, 3, 2), (2, 2, 4)]
+    with pytest.raises(ValueError, match="attention_blocks"):
+        biggan_layout.discriminator_blocks(32, 3, 2, attention_blocks=[4])
 
 
 def test_given_widths():

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from dglgan_tf.compat import tf
-from dglgan_tf.convert import biggan_names, biggan_pytorch, reader
+from dglgan_tf.containers import reader
+from dglgan_tf.convert import biggan_names, biggan_pytorch
 from dglgan_tf.layers import spectral_norm, updates
 from dglgan_tf.losses import adversarial, regularizers
 from dglgan_tf.networks import base

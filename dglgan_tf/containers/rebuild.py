@@ -7,8 +7,8 @@ and return arrays or plain values; classes become dicts or inert `Record`s.
 import collections
 import dataclasses
 
-from dglgan_tf.convert import arrays
-from dglgan_tf.convert.errors import CheckpointError, Record, shown
+from dglgan_tf.containers import arrays
+from dglgan_tf.containers.errors import CheckpointError, Record, shown
 
 MAX_OPERATIONS = 2_000_000
 
@@ -126,7 +126,7 @@ def _persistent(meta):
 
 
 def _nested_storage(work, data):
-    from dglgan_tf.convert import torch_files
+    from dglgan_tf.containers import torch_files
 
     data = arrays.raw_bytes(data)
     value = torch_files.read_legacy(memoryview(data), work)

@@ -11,8 +11,8 @@ import zipfile
 
 import numpy as np
 
-from dglgan_tf.convert import arrays, rebuild, unpickle
-from dglgan_tf.convert.errors import CheckpointError, shown
+from dglgan_tf.containers import arrays, rebuild, unpickle
+from dglgan_tf.containers.errors import CheckpointError, shown
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 LEGACY_START = b"\x8a\x0a" + MAGIC_NUMBER.to_bytes(10, "little")

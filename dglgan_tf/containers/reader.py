@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dglgan_tf.convert import arrays, torch_files, unpickle
-from dglgan_tf.convert.errors import CheckpointError, Record, shown
+from dglgan_tf.containers import arrays, torch_files, unpickle
+from dglgan_tf.containers.errors import CheckpointError, Record, shown
 
 MAX_NODES = 1_000_000
 MAX_DEPTH = 100

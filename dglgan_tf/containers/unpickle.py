@@ -2,14 +2,14 @@
 
 It is an own small machine for protocols 2 to 5: Python's pickle module is not used,
 nothing is imported and no name from the file is ever looked up outside the table in
-`dglgan_tf.convert.rebuild`. Bytes of arrays stay where they are in the file (views),
+`dglgan_tf.containers.rebuild`. Bytes of arrays stay where they are in the file (views),
 every length is checked against the file before it is used, the work is bounded.
 """
 
 import struct
 
-from dglgan_tf.convert import arrays, rebuild
-from dglgan_tf.convert.errors import CheckpointError, shown
+from dglgan_tf.containers import arrays, rebuild
+from dglgan_tf.containers.errors import CheckpointError, shown
 
 BIG_TEXT = 1 << 16
 _MARK = object()

@@ -10,7 +10,7 @@ import re
 
 import numpy as np
 
-from dglgan_tf.convert.errors import CheckpointError, shown
+from dglgan_tf.containers.errors import CheckpointError, shown
 
 MAX_DIMENSIONS = 32
 
