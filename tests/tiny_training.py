@@ -102,9 +102,9 @@ def biggan_pair(ch=2, bn="local"):
     )
 
 
-def stylegan2_pair():
-    """Returns makers of an unconditional StyleGAN2 at 16 px."""
-    sizes = {"resolution": 16, "num_channels": 1, "channel_max": 8}
+def stylegan2_pair(resolution=16):
+    """Returns makers of an unconditional StyleGAN2."""
+    sizes = {"resolution": resolution, "num_channels": 1, "channel_max": 8}
     return (
         lambda: stylegan2.StyleGAN2Generator(
             **sizes, z_dim=6, w_dim=6, mapping_layers=2
