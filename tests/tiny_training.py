@@ -102,9 +102,9 @@ def biggan_pair(ch=2, bn="local"):
     )
 
 
-def stylegan2_pair():
-    """Returns makers of an unconditional StyleGAN2 at 16 px."""
-    sizes = {"resolution": 16, "num_channels": 1, "channel_max": 8}
+def stylegan2_pair(resolution=16):
+    """Returns makers of an unconditional StyleGAN2."""
+    sizes = {"resolution": resolution, "num_channels": 1, "channel_max": 8}
     return (
         lambda: stylegan2.StyleGAN2Generator(
             **sizes, z_dim=6, w_dim=6, mapping_layers=2
@@ -114,10 +114,10 @@ def stylegan2_pair():
 
 
 def fill(network, seed):
-    """Sets trainable variables from a seed, whatever the order of construction."""
+    """Sets weights and noise images from a seed, whatever made the network."""
     random = np.random.RandomState(seed)
     for name, variable in sorted(base.named_variables(network).items()):
-        if variable.trainable:
+        if variable.trainable or len(variable.shape) > 1:
             scale = 1.0 / np.sqrt(max(np.prod(variable.shape[:-1]), 1))
             value = scale * random.randn(*variable.shape)
             if name.endswith("bias"):
