@@ -79,14 +79,25 @@ def finish(folder: Path, run: str) -> None:
         sys.exit(f"the run failed with {code}:\n{said[-3000:]}")
 
 
-def kill(process, run: Path, moments: random.Random, in_save: bool, span: float) -> str:
-    """Kills a training; returns when that was."""
-    began, wait = time.time(), moments.uniform(0.0, span)
+def undisturbed(folder: Path) -> tuple[float, float]:
+    """Trains `whole`; returns the seconds until its first step and in all."""
+    began, process, ready = time.time(), start(folder, "whole"), None
+    stats = folder / "whole" / "stats.jsonl"
     while process.poll() is None:
-        writing = list(run.glob(".network-snapshot-*"))
-        if in_save and writing and time.time() - began > wait / 2:
-            break
-        if time.time() - began > (3 * span if in_save else wait):
+        if ready is None and stats.is_file() and stats.stat().st_size:
+            ready = time.time() - began
+        time.sleep(0.05)
+    finish(folder, "whole")  # does nothing where the run is done
+    return ready or 1.0, time.time() - began
+
+
+def kill(process, run: Path, wait: float, in_save: bool) -> str:
+    """Kills a training after `wait` seconds, or in the first save after them."""
+    began = time.time()
+    while process.poll() is None:
+        passed = time.time() - began
+        writing = in_save and any(run.glob(".network-snapshot-*"))
+        if passed > wait and (writing or not in_save or passed > 10 * wait):
             break
         time.sleep(0.0005)
     process.send_signal(signal.SIGKILL)
@@ -126,15 +137,16 @@ def main(argv) -> None:
         folder = Path(name)
         images = 4 * values.kills * values.steps_per_kill
         (folder / "tiny.gin").write_text(CONFIGURATION.format(images=images))
-        began = time.time()
-        finish(folder, "whole")
-        span = time.time() - began
-        print(f"undisturbed: {images} images in {span:.1f} s", flush=True)
+        ready, seconds = undisturbed(folder)
+        print(f"undisturbed: {images} images in {seconds:.1f} s", flush=True)
+        # Late enough to get on, early enough that the run lasts for all kills.
+        latest = ready + (seconds - ready) / values.kills
         kills = 0
         while kills < values.kills and not (folder / "killed" / "DONE").exists():
             kills += 1
             process = start(folder, "killed")
-            when = kill(process, folder / "killed", moments, kills % 2 == 0, span)
+            wait = moments.uniform(0.2 * ready, latest)
+            when = kill(process, folder / "killed", wait, kills % 2 == 0)
             seen = check_snapshots(folder / "killed")
             print(f"kill {kills}: {when}; saved: {seen} images", flush=True)
         finish(folder, "killed")
