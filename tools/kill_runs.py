@@ -79,27 +79,33 @@ def finish(folder: Path, run: str) -> None:
         sys.exit(f"the run failed with {code}:\n{said[-3000:]}")
 
 
-def undisturbed(folder: Path) -> tuple[float, float]:
-    """Trains `whole`; returns the seconds until its first step and in all."""
-    began, process, ready = time.time(), start(folder, "whole"), None
-    stats = folder / "whole" / "stats.jsonl"
-    while process.poll() is None:
-        if ready is None and stats.is_file() and stats.stat().st_size:
-            ready = time.time() - began
-        time.sleep(0.05)
-    finish(folder, "whole")  # does nothing where the run is done
-    return ready or 1.0, time.time() - began
+def logged(run: Path) -> int:
+    """Returns how many steps the run has logged."""
+    stats = run / "stats.jsonl"
+    return stats.read_text().count("\n") if stats.is_file() else 0
 
 
-def kill(process, run: Path, wait: float, in_save: bool) -> str:
-    """Kills a training after `wait` seconds, or in the first save after them."""
-    began = time.time()
-    while process.poll() is None:
-        passed = time.time() - began
-        writing = in_save and any(run.glob(".network-snapshot-*"))
-        if passed > wait and (writing or not in_save or passed > 10 * wait):
+def kill(process, run: Path, steps: int, pause: float, in_save: bool) -> str:
+    """Kills a training once it got on by so many steps, wherever it then is.
+
+    Args:
+      process: the training.
+      run: its folder.
+      steps: logged since the start of this process; 0 = while it starts.
+      pause: seconds more.
+      in_save: wait for the next snapshot's temporary file.
+
+    Returns:
+      when that was.
+    """
+    began, before = time.time(), logged(run)
+    while steps and process.poll() is None and logged(run) - before < steps:
+        before = min(before, logged(run))  # what was not saved is dropped first
+        time.sleep(0.002)
+    time.sleep(pause)
+    while in_save and process.poll() is None:
+        if any(run.glob(".network-snapshot-*")):
             break
-        time.sleep(0.0005)
     process.send_signal(signal.SIGKILL)
     process.wait()
     torn = bool(list(run.glob(".network-snapshot-*")))
@@ -137,16 +143,20 @@ def main(argv) -> None:
         folder = Path(name)
         images = 4 * values.kills * values.steps_per_kill
         (folder / "tiny.gin").write_text(CONFIGURATION.format(images=images))
-        ready, seconds = undisturbed(folder)
+        began = time.time()
+        finish(folder, "whole")
+        seconds = time.time() - began
         print(f"undisturbed: {images} images in {seconds:.1f} s", flush=True)
-        # Late enough to get on, early enough that the run lasts for all kills.
-        latest = ready + (seconds - ready) / values.kills
-        kills = 0
+        kills, most = 0, max(values.steps_per_kill // 2, 1)
         while kills < values.kills and not (folder / "killed" / "DONE").exists():
             kills += 1
             process = start(folder, "killed")
-            wait = moments.uniform(0.2 * ready, latest)
-            when = kill(process, folder / "killed", wait, kills % 2 == 0)
+            # One in four dies while it starts; the others get on by less than what
+            # the run has for each kill, so that it lasts.
+            steps = moments.choice([0, 1, 1, 1]) * moments.randint(1, most)
+            pause = moments.uniform(0.0, 0.1 if steps else 0.3 * seconds)
+            in_save = bool(steps) and kills % 2 == 0
+            when = kill(process, folder / "killed", steps, pause, in_save)
             seen = check_snapshots(folder / "killed")
             print(f"kill {kills}: {when}; saved: {seen} images", flush=True)
         finish(folder, "killed")
@@ -156,6 +166,8 @@ def main(argv) -> None:
     different = [n for n, v in left[0].items() if not np.array_equal(v, right[0][n])]
     if different:
         sys.exit(f"{len(different)} arrays differ, for instance {different[0]}")
+    if kills < values.kills:
+        sys.exit(f"the run was done after {kills} kills: raise --steps_per_kill")
     print(
         f"{kills} kills: all {len(left[0])} arrays, the counters and {len(left[2])} "
         "logged ticks equal those of the undisturbed run"
