@@ -179,21 +179,10 @@ def subject(
     """
     if batch_norm not in BATCH_NORMS:
         raise ValueError(f"batch_norm={batch_norm!r} must be one of {BATCH_NORMS}")
-    if exported.is_export(name):
-        made = sampler.load(name, noise)
-        facts, network = made.facts, None
-        role, file = "exported", str(name)
-    else:
-        strategy = strategy or tf.distribute.get_strategy()
-        with strategy.scope():
-            network, info = sampler.load_generator(name)
-        role, file = info["role"], Path(info["file"]).name
-        styled = sampler.has_styles(network)
-        facts = sampler.generator_facts(
-            network, noise or "random" if styled else "const"
-        )
+    strategy = strategy or tf.distribute.get_strategy()
+    made, network, facts, protocol = _open(name, noise, strategy)
     sampler.check_truncation(truncation, facts)
-    protocol = {"network": file, "weights": role, "truncation": truncation}
+    protocol["truncation"] = truncation
     if network is None:
         generate, path = _of_saved_model(made, truncation), None
     else:
@@ -212,6 +201,19 @@ def subject(
         protocol,
         path,
     )
+
+
+def _open(name, noise, strategy):
+    """Returns (sampler of an export, None) or (None, network); facts, protocol."""
+    if exported.is_export(name):
+        made = sampler.load(name, noise)
+        return made, None, made.facts, {"network": str(name), "weights": "exported"}
+    with strategy.scope():
+        network, info = sampler.load_generator(name)
+    wanted = (noise or "random") if sampler.has_styles(network) else "const"
+    facts = sampler.generator_facts(network, wanted)
+    protocol = {"network": Path(info["file"]).name, "weights": info["role"]}
+    return None, network, facts, protocol
 
 
 def _statistics(network, batch_norm, batch_size) -> dict:

@@ -104,7 +104,8 @@ def test_repeats_and_the_cache(run, command, tmp_path):
     entries = sorted((tmp_path / "cache").iterdir())
     assert len(entries) == 1 and entries[0].name.startswith("reals-")
     stamp = (entries[0] / "moments.npz").stat().st_mtime_ns
-    command(run=str(run))
+    text = command(run=str(run), continuous=True, poll_seconds=0.01)
+    assert text.count(KID) == 2  # every snapshot once; the run is done
     assert sorted((tmp_path / "cache").iterdir()) == entries
     assert (entries[0] / "moments.npz").stat().st_mtime_ns == stamp
     with pytest.raises(ValueError, match="real.mirror: False against True"):

@@ -111,6 +111,7 @@ def _stages():
         return [""]
 
 
+@pytest.mark.filterwarnings("ignore:Even though the")  # tf.data stays a graph
 @pytest.mark.parametrize("name", USER_FILES)
 def test_runs_two_steps(name, tmp_path):
     config.parse([name], _tiny(name))

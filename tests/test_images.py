@@ -1,6 +1,7 @@
 """Pictures: conversion, grids, captions, files."""
 
 import io
+import os
 
 import numpy as np
 import pytest
@@ -55,7 +56,7 @@ def test_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
     def no_space(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(images.os, "replace", no_space)
+    monkeypatch.setattr(os, "replace", no_space)
     with pytest.raises(OSError, match="No space"):
         images.save_png(path, np.zeros((2, 2, 3), np.uint8))
     assert path.read_bytes() == b"old"

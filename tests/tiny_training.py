@@ -114,10 +114,10 @@ def stylegan2_pair(resolution=16):
 
 
 def fill(network, seed):
-    """Sets weights and noise images from a seed, whatever made the network."""
+    """Sets weights, noise images and u vectors from a seed, whatever made them."""
     random = np.random.RandomState(seed)
     for name, variable in sorted(base.named_variables(network).items()):
-        if variable.trainable or len(variable.shape) > 1:
+        if variable.trainable or len(variable.shape) > 1 or name.endswith("/u"):
             scale = 1.0 / np.sqrt(max(np.prod(variable.shape[:-1]), 1))
             value = scale * random.randn(*variable.shape)
             if name.endswith("bias"):

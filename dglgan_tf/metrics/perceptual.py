@@ -60,7 +60,8 @@ class Perceptual:
     def __init__(self, name: str, taps: Callable, weights, weights_sha256: str):
         self.name, self.weights_sha256 = name, weights_sha256
         self._taps, self._weights = taps, weights
-        self._compiled = tf.function(self.distance, reduce_retracing=True)
+        # Sizes must stay static: a relaxed trace would not know them.
+        self._compiled = tf.function(self.distance, reduce_retracing=False)
 
     def describe(self) -> dict:
         """Returns what decides the distance, for the protocol."""

@@ -11,7 +11,14 @@ from pathlib import Path
 
 from dglgan_tf import runs
 
-COSTS = ("parameters", "macs", "weights_bytes", "latency_p50_ms", "latency_p95_ms")
+COSTS = (
+    "parameters",
+    "macs",
+    "weights_bytes",
+    "latency_p50_ms",
+    "latency_p95_ms",
+    "images_per_second",
+)
 _POINTS = 200
 # Title, unit, and {label: key of stats.jsonl}; a chart is drawn where a key exists.
 CHARTS = (

@@ -13,6 +13,7 @@ _LABELS = {
     "weights_bytes": "float32 bytes",
     "latency_p50_ms": "p50 ms",
     "latency_p95_ms": "p95 ms",
+    "images_per_second": "img/s",
 }
 
 

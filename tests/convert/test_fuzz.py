@@ -21,7 +21,7 @@ FILES = (
     "biggan_r32_cifar/state_dict.pth",
 )
 MUTATIONS = 2000
-NETWORKS = 12
+NETWORKS = 40
 
 
 def structure(data: bytes, monkeypatch) -> list[int]:

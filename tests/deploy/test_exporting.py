@@ -245,3 +245,22 @@ def test_files_away_from_their_report_are_refused(tmp_path):
     path.write_bytes(b"")
     with pytest.raises(ValueError, match="keep the files of an export together"):
         sampler.load(path)
+
+
+@pytest.mark.parametrize(
+    "precision,signature,largest,mean,passes",
+    [
+        ("float32", "generate_float", 9e-5, 1e-6, True),
+        ("float32", "generate_float", 2e-4, 1e-6, False),
+        ("float32", "generate", 1.0, 0.01, True),
+        ("float32", "generate", 2.0, 0.01, False),
+        ("float16", "generate_float", 0.05, 0.001, True),
+        ("float16", "generate_float", 0.05, 0.02, False),
+        ("dynamic", "generate_float", 0.5, 0.02, True),
+        ("dynamic", "generate_float", 1.9, 0.4, False),
+    ],
+)
+def test_what_each_precision_may_differ(precision, signature, largest, mean, passes):
+    row = {"signature": signature, "max": largest, "mean": mean}
+    entry = {"precision": precision, "differences": [row]}
+    assert exporting._passes(entry, 1e-4) is passes

@@ -15,6 +15,8 @@ from dglgan_tf.metrics import (
     frechet,
     images,
     kernel,
+    names,
+    real_side,
     statistics_file,
     weights,
 )
@@ -118,6 +120,35 @@ def test_changed_images_are_seen_again(tmp_path):
     first = score("one", 256)
     assert score("one", 64) == first
     assert score("two", 64) != first
+
+
+def test_moments_of_all_reals_need_a_metric_that_takes_all():
+    reals = images.StoredStatistics(moments(), None, {"statistics": "s.npz"})
+
+    class Network:
+        name, dimension = "flat", 5
+
+    full, some = (
+        names.parse(name, "flat") for name in ("fid9_full[flat]", "fid9[flat]")
+    )
+    side = real_side.RealSide(reals, [full], {"flat": Network()}, None)
+    name, found = side.moments()
+    assert name == "flat" and found.count == 30
+    side = real_side.RealSide(reals, [some], {"flat": Network()}, None)
+    with pytest.raises(ValueError, match="takes 9 real images.* fid9_full"):
+        side.moments()
+    pixels = np.zeros((9, 4, 4, 1), np.uint8)
+    stored = images.StoredImages(lambda: iter([(pixels, None)]))
+
+    class Flat(Network):
+        def __call__(self, pixels):
+            return np.zeros((len(pixels), 5), np.float32), np.zeros((len(pixels), 1))
+
+    kid = names.parse("kid9[flat]")
+    side = real_side.RealSide(stored, [kid], {"flat": Flat()}, None)
+    with pytest.raises(ValueError, match="computed for fid..._full metrics"):
+        side.moments()
+    side.close()
 
 
 class Response(io.BytesIO):

@@ -126,3 +126,10 @@ def test_hidden_layers_by_a_product_and_missing_weights(tensors):
         perceptual.build("vgg16_lpips")
     with pytest.raises(ValueError, match="use one of vgg16_lpips, efficientnet_lite0"):
         perceptual.build("inception")
+
+
+def test_one_distance_takes_images_of_several_sizes():
+    distance = perceptual.build("efficientnet_lite0")
+    for size in (16, 32, 72):
+        pair = np.random.default_rng(0).integers(0, 256, (2, 1, size, size, 3))
+        assert distance(*pair.astype(np.uint8)) > 0

@@ -56,5 +56,5 @@ def test_shrinking_antialiases_only_in_clean_mode():
 
 
 def test_unknown_mode_is_named():
-    with pytest.raises(ValueError, match="resize='area' must be one of legacy_tens"):
-        resize.resize(np.zeros((1, 2, 2, 1), np.uint8), 4, "area")
+    with pytest.raises(ValueError, match="resize='box' must be one of legacy_tens"):
+        resize.resize(np.zeros((1, 2, 2, 1), np.uint8), 4, "box")
