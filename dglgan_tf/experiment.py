@@ -97,17 +97,16 @@ def run(
     if directory.is_done and not dry_run:
         logging.info("%s is done: nothing to train", run_dir)
         return {}
-    if not dry_run:
-        directory.check()
     schedule = loop.Schedule()
     if dry_run:
         made = (generator, discriminator, teacher_networks)
         print(description.describe(*made, schedule))
-    data = source()
-    if dry_run:
+        source()  # says what is missing
         for name in {*teachers, initialize_from} - {None, *planned}:
             runs.find_weights(name, siblings)
         return {}
+    directory.check()
+    data = source()
     found = [runs.find_weights(name, siblings) for name in teachers]
     start = runs.find_weights(initialize_from, siblings) if initialize_from else None
     tf.config.experimental.enable_tensor_float_32_execution(tf32)

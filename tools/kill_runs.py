@@ -79,16 +79,33 @@ def finish(folder: Path, run: str) -> None:
         sys.exit(f"the run failed with {code}:\n{said[-3000:]}")
 
 
-def kill(process, run: Path, moments: random.Random, in_save: bool, span: float) -> str:
-    """Kills a training; returns when that was."""
-    began, wait = time.time(), moments.uniform(0.0, span)
-    while process.poll() is None:
-        writing = list(run.glob(".network-snapshot-*"))
-        if in_save and writing and time.time() - began > wait / 2:
+def logged(run: Path) -> int:
+    """Returns how many steps the run has logged."""
+    stats = run / "stats.jsonl"
+    return stats.read_text().count("\n") if stats.is_file() else 0
+
+
+def kill(process, run: Path, steps: int, pause: float, in_save: bool) -> str:
+    """Kills a training once it got on by so many steps, wherever it then is.
+
+    Args:
+      process: the training.
+      run: its folder.
+      steps: logged since the start of this process; 0 = while it starts.
+      pause: seconds more.
+      in_save: wait for the next snapshot's temporary file.
+
+    Returns:
+      when that was.
+    """
+    began, before = time.time(), logged(run)
+    while steps and process.poll() is None and logged(run) - before < steps:
+        before = min(before, logged(run))  # what was not saved is dropped first
+        time.sleep(0.002)
+    time.sleep(pause)
+    while in_save and process.poll() is None:
+        if any(run.glob(".network-snapshot-*")):
             break
-        if time.time() - began > (3 * span if in_save else wait):
-            break
-        time.sleep(0.0005)
     process.send_signal(signal.SIGKILL)
     process.wait()
     torn = bool(list(run.glob(".network-snapshot-*")))
@@ -128,13 +145,18 @@ def main(argv) -> None:
         (folder / "tiny.gin").write_text(CONFIGURATION.format(images=images))
         began = time.time()
         finish(folder, "whole")
-        span = time.time() - began
-        print(f"undisturbed: {images} images in {span:.1f} s", flush=True)
-        kills = 0
+        seconds = time.time() - began
+        print(f"undisturbed: {images} images in {seconds:.1f} s", flush=True)
+        kills, most = 0, max(values.steps_per_kill // 2, 1)
         while kills < values.kills and not (folder / "killed" / "DONE").exists():
             kills += 1
             process = start(folder, "killed")
-            when = kill(process, folder / "killed", moments, kills % 2 == 0, span)
+            # One in four dies while it starts; the others get on by less than what
+            # the run has for each kill, so that it lasts.
+            steps = moments.choice([0, 1, 1, 1]) * moments.randint(1, most)
+            pause = moments.uniform(0.0, 0.1 if steps else 0.3 * seconds)
+            in_save = bool(steps) and kills % 2 == 0
+            when = kill(process, folder / "killed", steps, pause, in_save)
             seen = check_snapshots(folder / "killed")
             print(f"kill {kills}: {when}; saved: {seen} images", flush=True)
         finish(folder, "killed")
@@ -144,6 +166,8 @@ def main(argv) -> None:
     different = [n for n, v in left[0].items() if not np.array_equal(v, right[0][n])]
     if different:
         sys.exit(f"{len(different)} arrays differ, for instance {different[0]}")
+    if kills < values.kills:
+        sys.exit(f"the run was done after {kills} kills: raise --steps_per_kill")
     print(
         f"{kills} kills: all {len(left[0])} arrays, the counters and {len(left[2])} "
         "logged ticks equal those of the undisturbed run"

@@ -130,6 +130,9 @@ def make_phases(
     order = d_phases + g_phases if layout.d_first else g_phases + d_phases
     order += _teachers(make, train_state.networks, goal, layout)
     _check_owners(order)
+    for item in order:
+        name = f"batch of phase {item.name!r}"
+        phase.check_split(name, item.batch_size, layout.replicas, item.microbatches)
     return order
 
 

@@ -27,6 +27,36 @@ def _singular_values(networks):
     return found
 
 
+def _scores_and_terms(goal, networks, fakes, reals):
+    """Scores of all discriminators; the generator's two terms, where guided.
+
+    `fakes` and `reals` are (images, labels).
+    """
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(fakes[0])
+        student = networks.discriminator(*fakes, training=False)
+        real = networks.discriminator(*reals, training=False)
+        adversarial = tf.reduce_mean(goal.g_loss(student, real))
+        teacher = [t(*fakes, training=False) for t in networks.teachers]
+        term = 0.0
+        if teacher:
+            compared = goal.teacher_reals(networks.teachers, *reals)
+            term = tf.reduce_mean(goal.guidance(teacher, goal.g_loss, compared))
+    found = {
+        "scores/student_real": tf.reduce_mean(real),
+        "scores/student_fake": tf.reduce_mean(student),
+    }
+    if teacher:
+        real_scores = [t(*reals, training=False) for t in networks.teachers]
+        found["scores/teacher_real"] = tf.reduce_mean(tf.stack(real_scores))
+        found["scores/teacher_fake"] = tf.reduce_mean(tf.stack(teacher))
+        terms = diagnostics.compare_terms(
+            tape.gradient(adversarial, fakes[0]), tape.gradient(term, fakes[0])
+        )
+        found |= {f"guidance/{name}": value for name, value in terms.items()}
+    return found
+
+
 def compile_diagnostics(train, reals: dict) -> Callable[[], dict]:
     """Returns () -> {metric: [] tensor}; cross-replica context, no XLA.
 
@@ -57,34 +87,15 @@ def compile_diagnostics(train, reals: dict) -> Callable[[], dict]:
     @tf.function(autograph=False)
     def compute(seed):
         batch = draws.fakes(latents, seed, size, 0, size)
-        fake_labels = batch.get("fake_labels")
         with updates.collect():  # dropped: every statistic stays where it is
-            fake = networks.generator(batch["z"], fake_labels, training=True, seed=seed)
-        with tf.GradientTape(persistent=True) as tape:
-            tape.watch(fake)
-            student = networks.discriminator(fake, fake_labels, training=False)
-            real = networks.discriminator(images, labels, training=False)
-            adversarial = tf.reduce_mean(goal.g_loss(student, real))
-            teacher = [t(fake, fake_labels, training=False) for t in networks.teachers]
-            reals = goal.teacher_reals(networks.teachers, images, labels)
-            term = 0
-            if teacher:
-                term = tf.reduce_mean(goal.guidance(teacher, goal.g_loss, reals))
-        found = {
-            "scores/student_real": tf.reduce_mean(real),
-            "scores/student_fake": tf.reduce_mean(student),
-            "diversity/ratio": _spread(fake) / tf.maximum(_spread(images), 1e-6),
-            **_singular_values(networks),
-        }
-        if teacher:
-            real_scores = [t(images, labels, training=False) for t in networks.teachers]
-            found["scores/teacher_real"] = tf.reduce_mean(tf.stack(real_scores))
-            found["scores/teacher_fake"] = tf.reduce_mean(tf.stack(teacher))
-            terms = diagnostics.compare_terms(
-                tape.gradient(adversarial, fake), tape.gradient(term, fake)
+            fake = networks.generator(
+                batch["z"], batch.get("fake_labels"), training=True, seed=seed
             )
-            found |= {f"guidance/{name}": value for name, value in terms.items()}
-        return found
+        found = _scores_and_terms(
+            goal, networks, (fake, batch.get("fake_labels")), (images, labels)
+        )
+        spread = _spread(fake) / tf.maximum(_spread(images), 1e-6)
+        return {**found, "diversity/ratio": spread, **_singular_values(networks)}
 
     def diagnose():
         counters = train.state.counters

@@ -121,13 +121,6 @@ class Trainer:
         self.phases = assembly.make_phases(
             self.state, objective, layout, self._is_local()
         )
-        for item in self.phases:
-            phase.check_split(
-                f"batch of phase {item.name!r}",
-                item.batch_size,
-                strategy.num_replicas_in_sync,
-                item.microbatches,
-            )
         self._rates: dict[str, float] = {}
         self._steps: dict[str, Callable] = {}
         self._averages = None
