@@ -5,7 +5,7 @@ import inspect
 import gin
 
 from dglgan_tf import comparison, experiment, monitor, recipe  # noqa: F401
-from dglgan_tf.data import pipeline, sources  # noqa: F401
+from dglgan_tf.data import augmentation, pipeline, sources  # noqa: F401
 from dglgan_tf.losses import adversarial, guidance
 from dglgan_tf.metrics import evaluator  # noqa: F401
 from dglgan_tf.networks import biggan, biggan_deep, stylegan2  # noqa: F401
