@@ -13,31 +13,23 @@ import gin
 from absl import logging
 
 import dglgan_tf
-from dglgan_tf import atomic, description, loop, monitor, pictures, progress, runs
+from dglgan_tf import (
+    atomic,
+    description,
+    loop,
+    monitor,
+    pictures,
+    progress,
+    runs,
+    strategies,
+)
 from dglgan_tf.compat import keras, tf
+from dglgan_tf.data import base as base_of_data
 from dglgan_tf.data import pipeline
 from dglgan_tf.networks import base, files
 from dglgan_tf.training import checkpoint, diagnostics, state, trainer
 
 ROLES = files.ROLES
-
-
-def make_strategy(devices: Sequence[str] | None = None) -> tf.distribute.Strategy:
-    """Returns MirroredStrategy over all GPUs, or over the CPU.
-
-    Args:
-      devices: for instance ['GPU:0', 'GPU:1']; None = every GPU there is.
-    """
-    if devices is None:
-        gpus = tf.config.list_logical_devices("GPU")
-        devices = [gpu.name for gpu in gpus] or ["CPU:0"]
-    # TensorFlow's remapper fails on these graphs, says so on every trace and gains
-    # nothing here.
-    tf.config.optimizer.set_experimental_options({"remapping": False})
-    on_cpu = any("CPU" in device for device in devices)
-    # The default collective raced between reductions on logical CPU devices.
-    operations = tf.distribute.ReductionToOneDevice() if on_cpu else None
-    return tf.distribute.MirroredStrategy(devices, cross_device_ops=operations)
 
 
 @dataclasses.dataclass
@@ -97,16 +89,17 @@ def run(
     if directory.is_done and not dry_run:
         logging.info("%s is done: nothing to train", run_dir)
         return {}
-    schedule = loop.Schedule()
+    schedule, _ = loop.Schedule(), monitor.Evaluation()
+    _check_arguments(seed, initialize_roles)
     if dry_run:
         made = (generator, discriminator, teacher_networks)
         print(description.describe(*made, schedule))
-        source()  # says what is missing
+        _source(source)  # says what is missing
         for name in {*teachers, initialize_from} - {None, *planned}:
             runs.find_weights(name, siblings)
         return {}
     directory.check()
-    data = source()
+    data = _source(source)
     found = [runs.find_weights(name, siblings) for name in teachers]
     start = runs.find_weights(initialize_from, siblings) if initialize_from else None
     tf.config.experimental.enable_tensor_float_32_execution(tf32)
@@ -117,6 +110,37 @@ def run(
     )
     options = _options(parts, seed, found, start)
     return _train(parts, schedule, directory, options, seed)
+
+
+def _check_arguments(seed, initialize_roles):
+    """Says what is out of range before anything is built."""
+    if not 0 <= seed < 2**31:
+        raise ValueError(f"train.seed={seed} must be from 0 to {2**31 - 1}")
+    for role in initialize_roles:
+        if role not in ROLES:
+            raise ValueError(
+                f"train.initialize_roles names {role!r}: choose from {', '.join(ROLES)}"
+            )
+
+
+def _source(make):
+    found = make()
+    if not isinstance(found, base_of_data.Source):
+        raise ValueError(
+            f"train.source gives a {type(found).__name__}, not images: name a source "
+            "such as @embedded, @open_source or @images"
+        )
+    return found
+
+
+def _made(make, kind, name):
+    """Returns a network of the right kind."""
+    found = make()
+    if not isinstance(found, kind):
+        raise ValueError(
+            f"train.{name} gives a {type(found).__name__}, not a {kind.__name__}"
+        )
+    return found
 
 
 def _options(parts, seed, teachers, start):
@@ -147,10 +171,14 @@ def build(
     devices=None,
 ) -> Parts:
     """Builds networks and trainer; arguments as `run`, source made, paths resolved."""
-    strategy = make_strategy(devices)
+    strategy = strategies.make(devices)
     keras.utils.set_random_seed(seed)
     with strategy.scope():
-        networks = state.Networks(generator(), discriminator(), generator())
+        networks = state.Networks(
+            _made(generator, base.Generator, "generator"),
+            _made(discriminator, base.Discriminator, "discriminator"),
+            generator(),
+        )
         networks.teachers = [load_teacher(path, networks) for path in teachers]
         if initialize_from is not None:
             initialize(networks, initialize_from, initialize_roles)

@@ -47,6 +47,8 @@ class Schedule:
             if name in ("snapshot_every_minutes", "rollback_factor"):
                 if not isinstance(value, (int, float)) or not value > 0:
                     raise ValueError(f"Schedule.{name}={value!r} must be positive")
+                if name == "rollback_factor" and value > 1:
+                    raise ValueError(f"Schedule.{name}={value!r} must be at most 1")
                 continue
             least = 0 if name in ("max_skipped", "max_rollbacks") else 1
             if not isinstance(value, int) or value < least:

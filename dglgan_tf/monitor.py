@@ -16,7 +16,7 @@ from dglgan_tf import judging, runs
 from dglgan_tf.compat import tf
 from dglgan_tf.deploy import sampler
 from dglgan_tf.layers import conditional_norm
-from dglgan_tf.metrics import evaluator, images, scores
+from dglgan_tf.metrics import evaluator, images, names, scores
 
 
 @gin.configurable
@@ -46,6 +46,8 @@ class Evaluation:
                 raise ValueError(
                     f"Evaluation.{name}={getattr(self, name)} must be at least 1"
                 )
+        for metric in self.metrics:
+            names.parse(metric)
 
 
 def in_training(parts, directory, shown) -> Callable[[Path], None]:

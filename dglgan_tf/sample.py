@@ -55,9 +55,10 @@ def main(argv) -> int:
             "SavedModel"
         )
     seeds = latents.parse_seeds(_SEEDS.value)
-    from dglgan_tf import images
+    from dglgan_tf import atomic, images
     from dglgan_tf.deploy import sampler
 
+    atomic.check_folder(_OUTDIR.value, "outdir")
     found = sampler.load(_NETWORK.value, _NOISE.value)
     seeds, labels, columns = _plan(found.facts, seeds)
     pixels = images.to_uint8(found.images(seeds, labels, _TRUNC.value, _BATCH.value))

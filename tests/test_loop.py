@@ -360,13 +360,13 @@ def test_sigterm_through_the_command(tmp_path):
     process = subprocess.Popen(
         command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
     )
-    deadline = time.time() + 900
+    deadline = time.time() + 300
     while time.time() < deadline and process.poll() is None:
         if stats.is_file() and stats.read_text().count("\n") >= 2:
             break
         time.sleep(0.1)
     process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=300)
+    _, said = process.communicate(timeout=200)
     assert process.returncode == 143, said[-2000:]
     assert "SIGTERM: state saved at" in said and "Traceback" not in said
     _, counters = tiny_runs.newest(tmp_path / "run")
@@ -374,7 +374,7 @@ def test_sigterm_through_the_command(tmp_path):
     again = subprocess.run(
         [*command, f"--gin_param=Schedule.total_images={total}"],
         cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
-        timeout=900,
+        timeout=300,
     )  # fmt: skip
     assert again.returncode == 0, again.stderr[-2000:]
     assert "continuing run from network-snapshot" in again.stderr

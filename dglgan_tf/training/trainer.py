@@ -112,6 +112,7 @@ class Trainer:
         ).limited(max_microbatch)
         self.batch_size, self.reals_per_step = batch_size, layout.d_batch_size
         self._ema_decay, self._ema_statistics = ema_decay, ema_statistics
+        ema_decay(0, batch_size)  # says what is out of range before the first step
         self.jit = resolve_jit(jit, strategy)
         generator = networks.generator
         self._latents = draws.Latents(

@@ -239,6 +239,7 @@ def test_command_line(tmp_path):
         text=True,
         cwd=tmp_path,
         env={"PYTHONPATH": str(REPOSITORY), "PATH": "/usr/bin:/bin"},
+        timeout=300,
     )
     assert run.returncode == 2, run.stderr
     sentences = [s for s in run.stderr.splitlines() if "convert_checkpoint" in s]
