@@ -35,7 +35,15 @@ EXTRAS = {
     "export": ["tf2onnx>=1.17", "onnxruntime>=1.18"],
     "data": ["h5py", "lmdb"],
     # scikit-image ships the photographs whose classes a test knows.
-    "dev": ["build", "hypothesis", "pytest", "pytest-xdist", "ruff", "scikit-image"],
+    "dev": [
+        "build",
+        "hypothesis",
+        "pytest",
+        "pytest-timeout",
+        "pytest-xdist",
+        "ruff",
+        "scikit-image",
+    ],
 }
 ENTRIES = [
     "train",

@@ -4,6 +4,7 @@ A picture of the same seeds, a table of costs and distances, and a SavedModel of
 student. The distance to real images names its feature network (`metrics`).
 """
 
+import contextlib
 import csv
 import dataclasses
 import io
@@ -19,7 +20,7 @@ from dglgan_tf import atomic, images, latents, runs
 from dglgan_tf.compat import tf
 from dglgan_tf.cost import latency, macs, tables
 from dglgan_tf.data import pipeline
-from dglgan_tf.deploy import card, exporting
+from dglgan_tf.deploy import card, exporting, quality
 from dglgan_tf.metrics import evaluator
 from dglgan_tf.metrics import images as metric_images
 from dglgan_tf.networks import base, files
@@ -91,18 +92,27 @@ def run(root, wanted: Comparison) -> Path:
         }
         for name in generators
     ]
-    floors = _add_scores(rows, generators, source, wanted.metrics)
+    with contextlib.ExitStack() as stack:
+        judge = _open_judge(source, wanted.metrics)
+        if judge is not None:
+            stack.callback(judge.close)
+        floors = _add_scores(rows, generators, judge)
+        _write(root, rows, floors, paths, source.class_names)
+        if wanted.export is not None:
+            _export(paths[wanted.export], root / "export", judge)
+    return picture
+
+
+def _write(root, rows, floors, paths, class_names):
+    """Writes scores.csv, comparison.json and comparison.txt; logs the table."""
     atomic.write(root / "scores.csv", _as_csv(rows))
     names = {name: str(path) for name, path in paths.items()}
-    described = {"networks": names, "class_names": list(source.class_names)}
+    described = {"networks": names, "class_names": list(class_names)}
     atomic.write(root / "comparison.json", json.dumps(described, indent=2) + "\n")
     text = _as_text(rows, floors)
     atomic.write(root / "comparison.txt", text + "\n")
     for line in text.splitlines():
         logging.info("%s", line)
-    if wanted.export is not None:
-        _export(paths[wanted.export], root / "export")
-    return picture
 
 
 def load_generator(path) -> base.Generator:
@@ -138,36 +148,37 @@ def draw(generators: dict, class_names: Sequence[str], rows: int) -> np.ndarray:
     return images.panels(sets, columns, captions)
 
 
-def _add_scores(rows, generators, source, metrics):
-    """Adds each metric to the rows; returns {metric: floor}."""
+def _open_judge(source, metrics):
+    """Returns the evaluator of the metrics; None without any, or where it cannot be."""
     if not metrics:
-        return {}
+        return None
     reals = metric_images.StoredImages(
         lambda: pipeline.image_batches(source, 64, seed=0),
         {"data": source.name, "order": "shuffled, seed 0"},
         source.fingerprint(),
     )
     try:
-        judge = evaluator.Evaluator(reals, metrics)
+        return evaluator.Evaluator(reals, metrics)
     except ValueError as error:
         logging.warning("no distance to real images is measured: %s", error)
-        return {}
+        return None
+
+
+def _add_scores(rows, generators, judge):
+    """Adds each metric to the rows; returns {metric: floor}."""
     floors = {}
-    try:
-        for row in rows:
-            generator = generators[row["network"]]
-            call = tf.function(lambda z, labels, g=generator: g(z, labels))
-            subject = metric_images.GeneratedImages(
-                call,
-                generator.z_dim,
-                generator.num_classes,
-                protocol={"truncation": None, "weights": "EMA, inference mode"},
-            )
-            for score in judge.evaluate(subject):
-                row[score["metric"]] = score["value"]
-                floors[score["metric"]] = score["floor"]
-    finally:
-        judge.close()
+    for row in rows if judge is not None else ():
+        generator = generators[row["network"]]
+        call = tf.function(lambda z, labels, g=generator: g(z, labels))
+        subject = metric_images.GeneratedImages(
+            call,
+            generator.z_dim,
+            generator.num_classes,
+            protocol={"truncation": None, "weights": "EMA, inference mode"},
+        )
+        for score in judge.evaluate(subject):
+            row[score["metric"]] = score["value"]
+            floors[score["metric"]] = score["floor"]
     return floors
 
 
@@ -212,9 +223,12 @@ def _floor(floor) -> str:
     return f"{floor:.5g}"
 
 
-def _export(path, folder):
+def _export(path, folder, judge):
+    measured = None if judge is None else quality.Judge(judge)
     report = exporting.run(
-        exporting.Request(network=str(path), outdir=str(folder), rounds=0)
+        exporting.Request(
+            network=str(path), outdir=str(folder), rounds=0, judge=measured
+        )
     )
     for line in card.differences_table(report).splitlines():
         logging.info("%s", line)

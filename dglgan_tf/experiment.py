@@ -5,6 +5,7 @@ once. `python -m dglgan_tf.train` runs it once, a recipe once for each stage.
 """
 
 import dataclasses
+import functools
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,15 +22,14 @@ from dglgan_tf import (
     pictures,
     progress,
     runs,
+    starting,
     strategies,
 )
 from dglgan_tf.compat import keras, tf
 from dglgan_tf.data import base as base_of_data
 from dglgan_tf.data import pipeline
-from dglgan_tf.networks import base, files
+from dglgan_tf.networks import base
 from dglgan_tf.training import checkpoint, diagnostics, state, trainer
-
-ROLES = files.ROLES
 
 
 @dataclasses.dataclass
@@ -53,8 +53,9 @@ def run(
     discriminator: Callable = gin.REQUIRED,
     teachers: Sequence[str] = (),
     teacher_networks: Sequence[Callable] = (),
-    initialize_from: str | None = None,
-    initialize_roles: Sequence[str] = ROLES,
+    initialize_from: str | dict[str, str] | None = None,
+    initialize_roles: Sequence[str] = starting.ROLES,
+    prune: Callable | None = None,
     seed: int = 0,
     devices: Sequence[str] | None = None,
     deterministic: bool = False,
@@ -71,9 +72,11 @@ def run(
       generator, discriminator: make the student's networks.
       teachers: weights whose discriminators guide the generator (`runs.find_weights`).
       teacher_networks: make the teacher's networks, for a dry run without its weights.
-      initialize_from: weights that the student starts from, optimizers start fresh;
-        None = random.
-      initialize_roles: which of its networks do.
+      initialize_from: weights that the student starts from, optimizers start fresh:
+        one name for all networks, or {role: name}; None = random.
+      initialize_roles: which of its networks do, of one name.
+      prune: (generator, seed) -> scores of its channels (`starting`): the weights to
+        start from are wider networks, of which the best channels stay.
       seed: of weights, data order and all draws.
       devices: replicas; None = every GPU, else the CPU.
       deterministic: only operations that give the same bits each time; slower.
@@ -90,37 +93,33 @@ def run(
         logging.info("%s is done: nothing to train", run_dir)
         return {}
     schedule, _ = loop.Schedule(), monitor.Evaluation()
-    _check_arguments(seed, initialize_roles)
+    _check_seed(seed)
     if dry_run:
         made = (generator, discriminator, teacher_networks)
         print(description.describe(*made, schedule))
         _source(source)  # says what is missing
-        for name in {*teachers, initialize_from} - {None, *planned}:
+        starts = _by_role(initialize_from, initialize_roles)
+        for name in {*teachers, *starts.values()} - {*planned}:
             runs.find_weights(name, siblings)
         return {}
     directory.check()
     data = _source(source)
     found = [runs.find_weights(name, siblings) for name in teachers]
-    start = runs.find_weights(initialize_from, siblings) if initialize_from else None
+    starts = {
+        role: runs.find_weights(name, siblings)
+        for role, name in _by_role(initialize_from, initialize_roles).items()
+    }
     tf.config.experimental.enable_tensor_float_32_execution(tf32)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
-    parts = build(
-        data, generator, discriminator, found, start, initialize_roles, seed, devices
-    )
-    options = _options(parts, seed, found, start)
+    parts = build(data, generator, discriminator, found, starts, prune, seed, devices)
+    options = _options(parts, seed, found, starts)
     return _train(parts, schedule, directory, options, seed)
 
 
-def _check_arguments(seed, initialize_roles):
-    """Says what is out of range before anything is built."""
+def _check_seed(seed):
     if not 0 <= seed < 2**31:
         raise ValueError(f"train.seed={seed} must be from 0 to {2**31 - 1}")
-    for role in initialize_roles:
-        if role not in ROLES:
-            raise ValueError(
-                f"train.initialize_roles names {role!r}: choose from {', '.join(ROLES)}"
-            )
 
 
 def _source(make):
@@ -143,13 +142,26 @@ def _made(make, kind, name):
     return found
 
 
-def _options(parts, seed, teachers, start):
+def _by_role(initialize_from, roles) -> dict[str, str]:
+    """Returns {role: name of its weights}."""
+    found = initialize_from or {}
+    if isinstance(found, str):
+        found = dict.fromkeys(roles, found)
+    if not set(found) <= set(starting.ROLES):
+        raise ValueError(
+            f"train.initialize_from and initialize_roles name {sorted(found)}: the "
+            f"roles are {list(starting.ROLES)}"
+        )
+    return dict(found)
+
+
+def _options(parts, seed, teachers, starts):
     """Returns what the run's marker and every snapshot's header say of its origin."""
     return {
         "version": dglgan_tf.__version__,
         "seed": seed,
         "teachers": [str(path) for path in teachers],
-        "initialize_from": str(start) if start else None,
+        "initialize_from": {role: str(path) for role, path in starts.items()},
         "data": parts.source.fingerprint(),
         "class_names": list(parts.source.class_names),
         "parameters": {
@@ -165,12 +177,15 @@ def build(
     generator,
     discriminator,
     teachers,
-    initialize_from=None,
-    initialize_roles=ROLES,
+    starts=None,
+    prune=None,
     seed=0,
     devices=None,
 ) -> Parts:
-    """Builds networks and trainer; arguments as `run`, source made, paths resolved."""
+    """Builds networks and trainer; arguments as `run`, source made, paths resolved.
+
+    `starts` is {role: weights file}.
+    """
     strategy = strategies.make(devices)
     keras.utils.set_random_seed(seed)
     with strategy.scope():
@@ -179,74 +194,20 @@ def build(
             _made(discriminator, base.Discriminator, "discriminator"),
             generator(),
         )
-        networks.teachers = [load_teacher(path, networks) for path in teachers]
-        if initialize_from is not None:
-            initialize(networks, initialize_from, initialize_roles)
+        networks.teachers = [starting.load_teacher(path, networks) for path in teachers]
+        if teachers:
+            networks.load_teacher_generator = functools.partial(
+                starting.load_teacher_generator, teachers[0], networks.generator
+            )
+        starting.copy_weights(networks.generator, networks.generator_ema)
+        if prune is not None:
+            starting.prune(networks, starts or {}, prune, seed)
         else:
-            copy_weights(networks.generator, networks.generator_ema)
+            starting.initialize(networks, starts or {})
         train = trainer.Trainer(networks, strategy, seed)
-    _check_pair(networks.generator, networks.discriminator, "discriminator")
+    starting.check_pair(networks.generator, networks.discriminator, "discriminator")
     pipeline.check_classes(source, networks.generator.num_classes)
     return Parts(source, networks, train, strategy)
-
-
-def load_teacher(path: Path, networks: state.Networks) -> base.Discriminator:
-    """Reads a teacher's discriminator and checks that it judges the same images.
-
-    Raises:
-      ValueError: no discriminator in the file, another resolution or class count.
-    """
-    held = files.read_header(path).get("networks", {})
-    if "discriminator" not in held:
-        raise ValueError(
-            f"teacher {path} has no discriminator (it holds {sorted(held)}), which is "
-            "what guidance needs: fit one with gin/fit_discriminator.gin, or convert a "
-            "checkpoint that has it"
-        )
-    teacher = files.load_networks(path, ["discriminator"])["discriminator"]
-    _check_pair(networks.generator, teacher, f"teacher {path}")
-    return teacher
-
-
-def _check_pair(generator, discriminator, name):
-    for field in ("resolution", "num_channels", "num_classes"):
-        ours, theirs = getattr(generator, field), getattr(discriminator, field)
-        if ours != theirs:
-            raise ValueError(
-                f"{name} has {field}={theirs}, the generator has {field}={ours}: they "
-                "must be equal"
-            )
-
-
-def initialize(networks: state.Networks, path: Path, roles=ROLES) -> None:
-    """Sets the student's networks from a file; shapes must be the same.
-
-    Args:
-      networks: to set.
-      path: weights; a file with one generator gives it to both generator roles.
-      roles: which networks start from the file, the others stay random.
-
-    Raises:
-      ValueError: the file lacks one of the roles or does not fit.
-    """
-    held = files.read_header(path).get("networks", {})
-    other = {"generator": "generator_ema", "generator_ema": "generator"}
-    for role in roles:
-        source = role if role in held else other.get(role, role)
-        if source not in held:
-            raise ValueError(
-                f"initialize_from={path} holds {sorted(held)} and no {role}: name "
-                "weights that have it, or leave it out of train.initialize_roles"
-            )
-        tensors = files.read_tensors(path, f"{source}/")
-        files.assign_tensors(networks.by_role()[role], tensors, path)
-
-
-def copy_weights(source: base.Network, target: base.Network) -> None:
-    """Copies all variables of one network to another of the same configuration."""
-    values = base.named_variables(source)
-    for name, variable in base.named_variables(target).items():
-        variable.assign(values[name])
 
 
 def _train(parts, schedule, directory, options, seed):
@@ -269,7 +230,11 @@ def _train(parts, schedule, directory, options, seed):
         if latest is None:
             grids.reals()
             grids.fakes(0, "fakes_init.png")
-        diagnose = diagnostics.compile_diagnostics(train, grids.real_batch(32))
+        diagnose = diagnostics.compile_diagnostics(
+            train,
+            grids.real_batch(32),
+            starting.teacher_samples(options["teachers"], 32, seed),
+        )
         work = loop.Work(
             train=train,
             make_iterator=lambda: iter(

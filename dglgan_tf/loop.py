@@ -9,6 +9,7 @@ from pathlib import Path
 
 import gin
 
+from dglgan_tf import arguments
 from dglgan_tf.compat import tf
 from dglgan_tf.training import alarms, checkpoint, trainer
 
@@ -42,19 +43,15 @@ class Schedule:
     rollback_factor: float = 0.5
 
     def __post_init__(self):
-        for field in dataclasses.fields(self):
-            name, value = field.name, getattr(self, field.name)
-            if name in ("snapshot_every_minutes", "rollback_factor"):
-                if not isinstance(value, (int, float)) or not value > 0:
-                    raise ValueError(f"Schedule.{name}={value!r} must be positive")
-                if name == "rollback_factor" and value > 1:
-                    raise ValueError(f"Schedule.{name}={value!r} must be at most 1")
-                continue
-            least = 0 if name in ("max_skipped", "max_rollbacks") else 1
-            if not isinstance(value, int) or value < least:
-                raise ValueError(
-                    f"Schedule.{name}={value!r} must be an integer >= {least}"
-                )
+        arguments.check(
+            self,
+            least={"max_skipped": 0, "max_rollbacks": 0},
+            positive=("snapshot_every_minutes", "rollback_factor"),
+        )
+        if self.rollback_factor > 1:
+            raise ValueError(
+                f"Schedule.rollback_factor={self.rollback_factor!r} must be at most 1"
+            )
 
 
 class Interrupted(SystemExit):

@@ -24,8 +24,9 @@ def differences_table(report: dict) -> str:
 
 
 def files_table(report: dict) -> str:
-    """Returns sizes and times as a plain-text table."""
+    """Returns sizes, times and distances to real images as a plain-text table."""
     body = []
+    judged = report.get("distance") or {}
     for name, entry in report["files"].items():
         size = f"{entry['bytes'] / 2**20:.2f}"
         timing = entry.get("timing") or [None]
@@ -34,9 +35,47 @@ def files_table(report: dict) -> str:
             if row is not None:
                 numbers = (row["p50_ms"], row["p95_ms"], row["images_per_second"])
                 cells = [str(row["threads"]), *(f"{n:.4g}" for n in numbers)]
-            body.append([name, size, *cells])
+            body.append([name, size, *cells, *_distance(judged, name)])
     head = ["file", "MiB", "threads", "p50 ms", "p95 ms", "images/s"]
+    if judged:
+        head.append(judged["metric"])
+        body.append(["(source)", *["-"] * 5, *_distance(judged, "source")])
     return tables.render(head, body)
+
+
+def _distance(judged, name) -> list[str]:
+    """Returns the cell of a file's distance; no cell where none was asked for."""
+    if not judged:
+        return []
+    value = judged["values"].get(name)
+    return ["-" if value is None else f"{value:.5g}"]
+
+
+def distance_text(report: dict) -> str:
+    """Returns what the distances mean, in a sentence or two; '' without any."""
+    judged = report.get("distance")
+    if not judged:
+        return ""
+    text = ""
+    if judged["protocol"]:
+        real = judged["protocol"].get("real") or {}
+        text = (
+            f"{judged['metric']}: distance to real images"
+            f"{_of(real)}, smaller is better, every file through its own runtime on "
+            "the same latents as the source."
+        )
+        floor = judged["floor"]
+        floor = floor.get("value") if isinstance(floor, dict) else floor
+        if floor is not None:
+            text += f" Real against real: {floor:.2g}."
+    for name, reason in judged["left_out"].items():
+        text += f" Not measured for {name}: {reason}."
+    return text.strip()
+
+
+def _of(real) -> str:
+    name = real.get("data") or real.get("file") or real.get("statistics")
+    return f" ({name})" if name else ""
 
 
 def model_card(report: dict) -> str:
@@ -66,6 +105,7 @@ def model_card(report: dict) -> str:
         call=_call(classes),
         untruncated=facts["untruncated"],
         files=files_table(report),
+        distance=f"{distance_text(report)}\n\n" if report.get("distance") else "",
         differences=differences_table(report),
         seeds=len(report["seeds"]),
     )
@@ -100,7 +140,7 @@ Sizes and times (batch 1, on the machine that exported):
 {files}
 ```
 
-Differences from the source on {seeds} seeds (uint8 levels for `generate`):
+{distance}Differences from the source on {seeds} seeds (uint8 levels for `generate`):
 
 ```
 {differences}

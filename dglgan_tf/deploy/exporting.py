@@ -20,7 +20,15 @@ import numpy as np
 from dglgan_tf import latents
 from dglgan_tf.compat import tf
 from dglgan_tf.cost import latency, macs
-from dglgan_tf.deploy import card, exported, onnx_file, sampler, saved_model, tflite
+from dglgan_tf.deploy import (
+    card,
+    exported,
+    onnx_file,
+    quality,
+    sampler,
+    saved_model,
+    tflite,
+)
 
 FORMATS = ("saved_model", "tflite", "onnx")
 REPORT = exported.REPORT
@@ -42,6 +50,7 @@ class Request:
       tolerance: largest difference of a float32 file; uint8 may differ by one level.
       rounds: timed calls for each file; 0 leaves out the timing.
       batch: fixed batch size of TFLite files.
+      judge: measures the distance of source and files to real images; None = not.
     """
 
     network: str
@@ -52,6 +61,7 @@ class Request:
     tolerance: float = 1e-4
     rounds: int = 20
     batch: int = 1
+    judge: quality.Judge | None = None
 
 
 def run(request: Request) -> dict:
@@ -127,6 +137,8 @@ def _fill(folder, network, facts, source, request) -> dict:
         entry["passed"] = _passes(entry, request.tolerance)
     if request.rounds:
         _time(files, calls, network, facts, request.rounds)
+    passed = all(entry["passed"] for entry in files.values())
+    judged = _judge(calls, network, facts, request.judge) if passed else None
     report = {
         "format": 1,
         "source": source,
@@ -140,7 +152,8 @@ def _fill(folder, network, facts, source, request) -> dict:
         "seeds": list(request.seeds),
         "tensorflow": tf.__version__,
         "files": files,
-        "passed": all(entry["passed"] for entry in files.values()),
+        "distance": judged,
+        "passed": passed,
     }
     (folder / REPORT).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     (folder / "README.md").write_text(card.model_card(report), encoding="utf-8")
@@ -228,6 +241,25 @@ def _time(files, calls, network, facts, rounds) -> None:
         for name, found in latency.measure(bound, 1, rounds).items():
             row = {"threads": threads, **dataclasses.asdict(found)}
             files[name].setdefault("timing", []).append(row)
+
+
+def _judge(calls, network, facts, judge) -> dict | None:
+    """Returns the distances of the source and of each file to real images."""
+    if judge is None:
+        return None
+    traced = tf.function(
+        lambda z, labels: sampler.generate(network, z, labels, None, facts.noise),
+        reduce_retracing=True,
+    )
+
+    def source(z, labels, truncation):
+        del truncation
+        labels = None if labels is None else tf.constant(labels)
+        return traced(tf.constant(z), labels).numpy()
+
+    cores = os.cpu_count() or 1
+    runners = {"source": source, **{name: make(cores) for name, make in calls.items()}}
+    return judge.measure(runners, facts)
 
 
 def _size(path: Path) -> int:

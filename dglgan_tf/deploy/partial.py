@@ -158,13 +158,16 @@ class Weights:
         return self._by_content[key]
 
 
-def callable_of(program: Program, weights: Weights | None = None):
+def callable_of(program: Program, weights: Weights | None = None, constant=None):
     """Returns a function of the program's inputs, for use inside a `tf.function`.
 
     Args:
       program: from `evaluate`.
       weights: where its values are held as variables; None = constants in the graph.
+      constant: (array, inputs) -> tensor, what stands for a value then; None =
+        `tf.constant` of the array.
     """
+    constant = constant or (lambda array, inputs: tf.constant(array))
     held = None
     if weights is not None:
         held = {name: weights.hold(value) for name, value in program.values.items()}
@@ -172,7 +175,7 @@ def callable_of(program: Program, weights: Weights | None = None):
     def run(*inputs):
         feed = dict(zip(program.inputs, inputs, strict=True))
         if held is None:
-            feed |= {name: tf.constant(v) for name, v in program.values.items()}
+            feed |= {n: constant(v, inputs) for n, v in program.values.items()}
         else:
             feed |= {name: tf.convert_to_tensor(v) for name, v in held.items()}
         # An input that nothing uses has no consumer to be connected to.

@@ -19,7 +19,7 @@ import gin
 
 from dglgan_tf.compat import keras, tf
 from dglgan_tf.layers import attention as attention_layers
-from dglgan_tf.layers import conditional_norm, spectral_norm
+from dglgan_tf.layers import conditional_norm, spectral_norm, taps
 from dglgan_tf.networks import base
 from dglgan_tf.networks import biggan_layout as layout
 from dglgan_tf.ops import fold
@@ -274,6 +274,7 @@ class BigGANDeepGenerator(base.Generator):
         x = tf.reshape(x, [-1, 4, 4, x.shape[1] // 16])
         for block in self.blocks:
             x = block(x, condition, training=training, truncation=truncation)
+            taps.record(x)
         x = self.output_norm(x, training=training, truncation=truncation)
         x = self.output_conv(tf.nn.relu(x), training=training)
         return tf.tanh(tf.cast(x, tf.float32))
@@ -355,6 +356,7 @@ class BigGANDeepDiscriminator(base.Discriminator):
         x = self.input_conv(images, training=training)
         for block in self.blocks:
             x = block(x, training=training)
+            taps.record(x)
         return tf.reduce_sum(tf.cast(tf.nn.relu(x), tf.float32), axis=[1, 2])
 
     def call(self, images, labels=None, training=False):

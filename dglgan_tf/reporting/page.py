@@ -4,6 +4,7 @@ from pathlib import Path
 
 import dglgan_tf
 from dglgan_tf.cost import tables
+from dglgan_tf.deploy import card
 from dglgan_tf.reporting import charts, collect
 
 LARGEST_BYTES = 5_000_000
@@ -72,6 +73,7 @@ def render(recipes: list[dict], pictures: dict) -> str:
         stages=_stages(recipes),
         export_head=export_head,
         export_rows=export_rows,
+        export_distance=card.distance_text(main["export"] or {}),
         commands=_commands(recipes),
     )
     if len(text.encode()) > LARGEST_BYTES:
@@ -201,6 +203,9 @@ def _export(report):
     if report is None:
         return [], []
     head = ["file", "bytes", "largest difference", "threads", "p50 ms", "p95 ms"]
+    judged = report.get("distance") or {"values": {}}
+    if judged["values"]:
+        head.append(judged["metric"])
     body = []
     for name, entry in report["files"].items():
         floats = [
@@ -216,9 +221,20 @@ def _export(report):
                     f"{max(floats):.1e}" if floats else "-",
                     str(row.get("threads", "-")),
                     *("-" if t is None else f"{t:.4g}" for t in times),
+                    *_judged(judged["values"], name),
                 ]
             )
+    if "source" in judged["values"]:
+        source = ["(source)", *["-"] * 5, *_judged(judged["values"], "source")]
+        body.append(source)
     return head, body
+
+
+def _judged(values, name) -> list[str]:
+    """Returns the cell of a file's distance to real images; no cell without any."""
+    if not values:
+        return []
+    return [f"{values[name]:.4g}" if name in values else "-"]
 
 
 def _commands(recipes) -> str:

@@ -15,11 +15,13 @@ from dglgan_tf.training import (
     assembly,
     draws,
     ema,
+    freeze,
     objective,
     optimizers,
     phase,
     state,
 )
+from dglgan_tf.training import sparsity as dynamic
 
 
 def resolve_jit(jit: str | bool, strategy) -> bool:
@@ -59,6 +61,7 @@ class Trainer:
         class_weights=None,
         g_optimizer: Callable = gin.REQUIRED,
         d_optimizer: Callable = gin.REQUIRED,
+        teacher_optimizer: Callable | None = None,
         ema_decay: Callable = ema.half_life,
         ema_statistics: bool = False,
         batch_size: int = gin.REQUIRED,
@@ -69,6 +72,8 @@ class Trainer:
         d_steps: int = 1,
         d_first: bool = False,
         frozen_generator: bool = False,
+        freeze_d_blocks: int = 0,
+        sparsity: dynamic.DynamicSparsity | None = None,
         jit: str | bool = "auto",
     ):
         """Builds optimizers and phases; call it under `strategy.scope()`.
@@ -80,8 +85,9 @@ class Trainer:
           objective: losses and regularizers.
           class_weights: relative frequency of the classes among fakes; None = uniform.
           g_optimizer, d_optimizer: (reg_interval_steps=0) -> Keras optimizer; the
-            interval is that of lazy regularization, for its correction. The updated
-            teacher uses `d_optimizer` without correction, as the authors do.
+            interval is that of lazy regularization, for its correction.
+          teacher_optimizer: of each updated teacher, without correction, as the
+            authors do; None = another `d_optimizer`.
           ema_decay: (images, batch_size) -> decay of the generator's EMA.
           ema_statistics: average non-trainable state too (BigGAN) instead of copying
             it (StyleGAN2).
@@ -94,11 +100,17 @@ class Trainer:
           d_first: run the discriminator before the generator (BigGAN).
           frozen_generator: train the discriminator alone, for a generator that came
             without one.
+          freeze_d_blocks: how many of the discriminator's blocks next to the image
+            stay as they are (FreezeD, 2002.10964).
+          sparsity: train with moving masks on convolution kernels; None = dense.
           jit: 'auto', True or False, see `resolve_jit`.
 
         Raises:
           ValueError: a batch that does not divide, an unsupported combination.
         """
+        if freeze_d_blocks:
+            freeze.freeze_first_blocks(networks.discriminator, freeze_d_blocks)
+        objective = objective.bound(networks)
         self.strategy, self.seed, self.objective = strategy, seed, objective
         layout = assembly.Layout(
             batch_size=batch_size,
@@ -118,13 +130,30 @@ class Trainer:
         self._latents = draws.Latents(
             generator.z_dim, generator.num_classes, class_weights
         )
-        self.state = assembly.make_state(networks, objective, g_optimizer, d_optimizer)
+        self.state = assembly.make_state(
+            networks, objective, g_optimizer, d_optimizer,
+            teacher_optimizer or d_optimizer,
+        )  # fmt: skip
         self.phases = assembly.make_phases(
             self.state, objective, layout, self._is_local()
         )
+        self._masks = {} if sparsity is None else sparsity.masks(networks)
+        self._growth = {}
+        for item in self.phases:
+            if item.name in self._masks:
+                self._growth[item.name] = self._masks[item.name].growth(item)
+        for name, masks in self._masks.items():
+            variables = masks.variables().items()
+            self.state.slots |= {f"mask/{name}/{key}": v for key, v in variables}
         self._rates: dict[str, float] = {}
         self._steps: dict[str, Callable] = {}
         self._averages = None
+        self._adapt = None
+        if objective.augment is not None:
+            # A partial for the reason given in `phase.compile_phase`.
+            self._adapt = tf.function(
+                functools.partial(objective.augment.adapt), autograph=False
+            )
         self._reals = None
 
     def _is_local(self):
@@ -148,9 +177,12 @@ class Trainer:
           {'phase/quantity': [] tensor}: means over the batch; only the phases that ran.
         """
         counters, metrics = self.state.counters, {}
+        augment = self.objective.augment
         generator = self.state.optimizers["g"]
-        weight = self.objective.weight_at(counters.images)
-        scalars = {"guidance_weight": tf.constant(weight, tf.float32)}
+        scalars = {
+            name: tf.constant(value, tf.float32)
+            for name, value in self.objective.scalars(counters.images).items()
+        }
         due = [item for item in self.phases if counters.step % item.interval == 0]
         of_generator = [item for item in due if item.optimizer is generator]
         for item in due:
@@ -161,8 +193,15 @@ class Trainer:
                 reals = self._reals if item.reals else {}
                 step = self._step_of(item)
                 metrics.update(step(reals, tf.constant(seed), scalars))
+                if self._masks:
+                    self._mask(item)
             if of_generator and item is of_generator[-1]:
                 self._update_ema()
+        if augment is not None and augment.is_due(counters.step):
+            self._adapt(tf.constant(self.batch_size))
+        for name, item in self._growth.items():
+            if self._masks[name].is_due(counters.step):
+                self._move(item, self._masks[name], scalars)
         counters.step += 1
         counters.images += self.batch_size
         return metrics
@@ -185,6 +224,9 @@ class Trainer:
             for name, variable in base.named_variables(network, role).items():
                 if variable is found.variables[index]:
                     return f"the gradient of {name}"
+        for name, variable in self.state.slots.items():
+            if variable is found.variables[index]:
+                return f"the gradient of {name}"
         return f"variable {index}"
 
     def trace_counts(self) -> dict[str, int]:
@@ -205,11 +247,25 @@ class Trainer:
             )
         return self._steps[item.name]
 
+    def _mask(self, item):
+        for name, masks in self._masks.items():
+            if item.optimizer is self.state.optimizers.get(name):
+                masks.apply()
+
+    def _move(self, item, masks, scalars):
+        counters = self.state.counters
+        seed = draws.step_seed(self.seed, counters.step, item.name, 0)
+        reals = self._reals if item.reals else {}
+        self._step_of(item)(reals, tf.constant(seed), scalars)
+        masks.move(counters.images)
+
     def _update_ema(self):
         if self._averages is None:
             self._averages = self._compile_ema()
         decay = self._ema_decay(self.state.counters.images, self.batch_size)
         self._averages(tf.constant(decay, tf.float32))
+        if "g" in self._masks:
+            self._masks["g"].apply()
 
     def _compile_ema(self):
         networks = self.state.networks

@@ -9,13 +9,27 @@ import numpy as np
 import pytest
 
 from dglgan_tf import latents
-from dglgan_tf.deploy import exporting, sampler, saved_model, tflite
+from dglgan_tf.deploy import card, exporting, quality, sampler, saved_model, tflite
+from dglgan_tf.metrics import names
 from dglgan_tf.networks import files
 
 MAKERS = {
     "biggan": lambda: deploy_networks.biggan_generator(),
     "stylegan2": lambda: deploy_networks.stylegan2_generator(3, 1),
 }
+
+
+class Brightness:
+    """Stands in for an evaluator: the distance is the mean of ten images."""
+
+    metrics = (names.parse("kid10[brightness]"),)
+
+    def evaluate(self, subject):
+        """Returns one score, as `evaluator.Evaluator` does."""
+        (pixels, _), *_ = subject.draw(10)
+        protocol = {"real": {"data": "shirts"}, "generated": subject.protocol}
+        floor = {"value": 0.25, "images": 10}
+        return [{"value": float(pixels.mean()), "floor": floor, "protocol": protocol}]
 
 
 @pytest.fixture(scope="module", params=MAKERS)
@@ -26,7 +40,10 @@ def exported(request, tmp_path_factory):
     path = folder / "network.safetensors"
     info = {"class_names": ["coat", "bag", "boot"]}
     files.save_networks(path, {"generator_ema": network}, info)
-    asked = exporting.Request(str(path), str(folder / "out"), rounds=2, seeds=(0, 1, 2))
+    asked = exporting.Request(
+        str(path), str(folder / "out"), rounds=2, seeds=(0, 1, 2),
+        judge=quality.Judge(Brightness()),
+    )  # fmt: skip
     return network, path, folder / "out", exporting.run(asked)
 
 
@@ -49,6 +66,45 @@ def test_report_tells_source_files_and_differences(exported):
         "network.safetensors",
         "out",
     ]
+
+
+def test_distance_is_that_of_each_file_s_own_images(exported):
+    network, _, out, report = exported
+    judged = report["distance"]
+    assert set(judged["values"]) == {"source", "saved_model"}
+    assert judged["left_out"] == {} and judged["metric"] == "kid10[brightness]"
+    expected = 0.0
+    feeder = quality.images.GeneratedImages(
+        lambda z, labels: sampler.generate(network, z, labels, None),
+        network.z_dim,
+        network.num_classes,
+        batch_size=32,
+    )
+    for pixels, _ in feeder.draw(10):
+        expected = pixels.mean()
+    for value in judged["values"].values():
+        assert value == pytest.approx(expected, abs=0.01)
+    text = (out / "README.md").read_text()
+    assert "distance to real images (shirts)" in text and "real: 0.25" in text
+    assert f"{judged['values']['saved_model']:.5g}" in card.files_table(report)
+
+
+def test_distance_that_fails_or_takes_long_never_blocks(exported):
+    _, _, _, report = exported
+    facts = sampler.Facts(4, 8, 1, 0, "z", 5.0)
+
+    def broken(z, labels, truncation):
+        return np.full([len(z), 8, 8, 1], np.nan)
+
+    def fine(z, labels, truncation):
+        return np.zeros([len(z), 8, 8, 1])
+
+    found = quality.Judge(Brightness()).measure({"a": broken, "b": fine}, facts)
+    assert found["values"] == {"b": 128.0} and "NaN" in found["left_out"]["a"]
+    found = quality.Judge(Brightness(), patience=0.0).measure({"b": fine}, facts)
+    assert found["values"] == {} and found["protocol"] is None
+    assert "ask for it with --distance" in found["left_out"]["b"]
+    assert "Not measured for b: 10 images" in card.distance_text({"distance": found})
 
 
 def test_saved_model_draws_the_source_s_images(exported):

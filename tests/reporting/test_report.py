@@ -150,6 +150,36 @@ def test_unfinished_and_unscored_runs_are_told(tmp_path):
     _Page(text)
 
 
+def test_export_table_matches_its_report(tmp_path):
+    root = _recipe(tmp_path / "shirts", [])
+    entry = {
+        "bytes": 123456,
+        "differences": [{"signature": "generate_float", "max": 2.5e-6}],
+        "timing": [{"threads": 2, "p50_ms": 1.25, "p95_ms": 3.5}],
+    }
+    judged = {
+        "metric": "kid1k[x]",
+        "values": {"source": 0.0125, "onnx": 0.0126},
+        "floor": {"value": -3e-5, "images": 1000},
+        "protocol": {"real": {"data": "shirts"}},
+        "left_out": {"tflite-float32": "too slow"},
+    }
+    files_of = {"onnx": entry, "tflite-float32": entry}
+    (root / "export").mkdir()
+    (root / "export" / "export_report.json").write_text(
+        json.dumps({"files": files_of, "distance": judged})
+    )
+    text = report.write([root], tmp_path / "r.html", with_pictures=False).read_text()
+    cells = _Page(text).cells
+    start = cells.index("onnx")
+    assert cells[start - 1] == "kid1k[x]"
+    row = ["onnx", "123,456", "2.5e-06", "2", "1.25", "3.5", "0.0126"]
+    assert cells[start : start + 7] == row
+    assert cells[start + 7 : start + 14] == ["tflite-float32", *row[1:6], "-"]
+    assert cells[start + 14 : start + 21] == ["(source)", *["-"] * 5, "0.0125"]
+    assert "Not measured for tflite-float32: too slow." in text
+
+
 def test_runs_of_two_protocols_are_refused(tmp_path):
     first = _recipe(tmp_path / "a", [])
     second = _recipe(tmp_path / "b", [], SCORES.replace("kid5k[x]", "fid50k"))
