@@ -67,7 +67,8 @@ def test_gamma_and_half_life_follow_the_batch_that_is_given():
 def test_flags_win_over_files(given):
     given(
         "--data=photos", "--batch=24", "--kimg=0.5", "--gamma=7", "--mirror=1",
-        "--resume_from=runs/old", "--subset=10", "--snap=2", "--seed=4", "--teacher=a,b",
+        "--resume_from=runs/old", "--subset=10", "--snap=2", "--seed=4",
+        "--teacher=a,b",
         "--aug=ada", "--target=0.7", "--freezed=2", "--fit=pad", "--metrics=kid1k",
     )  # fmt: skip
     files, bindings = presets.from_flags(FILES)
