@@ -168,6 +168,7 @@ def _options(parts, seed, teachers, starts):
         "initialize_from": {role: str(path) for role, path in starts.items()},
         "data": parts.source.fingerprint(),
         "class_names": list(parts.source.class_names),
+        "stretched": parts.source.stretched,
         "parameters": {
             role: base.count_parameters(network)
             for role, network in parts.networks.by_role().items()
