@@ -17,6 +17,7 @@ from dglgan_tf import bindings as bindings_of_gin
 
 USER_ERROR = 2
 DIVERGED = 3
+RETRY = 75  # EX_TEMPFAIL: another host is gone, the same command may work
 INTERRUPTED = 130
 # What gin raises for files and bindings that do not parse.
 _OF_PARSING = (
@@ -185,6 +186,8 @@ def _guarded(main, argv):
         return _complain(stopped, INTERRUPTED)
     except FloatingPointError as error:
         return _complain(error, DIVERGED)
+    except ConnectionError as error:
+        return _complain(error, RETRY)
     except (ValueError, OSError) as error:
         return _complain(error)
     except (RuntimeError, TypeError) as error:

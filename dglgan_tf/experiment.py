@@ -25,6 +25,7 @@ from dglgan_tf import (
     starting,
     strategies,
 )
+from dglgan_tf import hosts as hosts_of_run
 from dglgan_tf.compat import keras, tf
 from dglgan_tf.data import base as base_of_data
 from dglgan_tf.data import pipeline
@@ -42,12 +43,15 @@ class Parts:
     strategy: tf.distribute.Strategy
 
 
-@gin.configurable("train", denylist=["run_dir", "dry_run", "siblings", "planned"])
+@gin.configurable(
+    "train", denylist=["run_dir", "dry_run", "siblings", "planned", "hosts"]
+)
 def run(
     run_dir: str,
     dry_run: bool = False,
     siblings: str | None = None,
     planned: Sequence[str] = (),
+    hosts: hosts_of_run.Hosts | None = None,
     source: Callable = gin.REQUIRED,
     generator: Callable = gin.REQUIRED,
     discriminator: Callable = gin.REQUIRED,
@@ -57,6 +61,7 @@ def run(
     prune: Callable | None = None,
     seed: int = 0,
     devices: Sequence[str] | None = None,
+    tpu: str | None = None,
     deterministic: bool = False,
     tf32: bool = True,
 ) -> dict[str, float]:
@@ -67,6 +72,7 @@ def run(
       dry_run: print what would run; write nothing.
       siblings: folder in which `teachers` and `initialize_from` may name stages.
       planned: stages that will have run before; a dry run does not look for them.
+      hosts: that train together; None = this one.
       source, generator, discriminator: make the data source and the student.
       teachers: weights whose discriminators guide the generator (`runs.find_weights`).
       teacher_networks: make the teacher's networks, for a dry run without its weights.
@@ -76,6 +82,7 @@ def run(
         to start from, which are wider, the best channels stay.
       seed: of weights, data order and all draws.
       devices: replicas; None = every GPU, else the CPU.
+      tpu: name of a TPU to train on, in place of devices.
       deterministic: only operations that give the same bits each time; slower.
       tf32: let GPUs that can multiply float32 with TF32's ten-bit mantissa.
 
@@ -97,12 +104,15 @@ def run(
         made = generator, discriminator, teacher_networks
         return _describe(made, schedule, source, names - {*planned}, siblings)
     directory.check()
+    strategy = strategies.make(devices, hosts, tpu)
     data = _source(source)
     paths = {name: runs.find_weights(name, siblings) for name in names}
     found = [paths[name] for name in teachers]
     starts = {role: paths[name] for role, name in starts.items()}
     _set_numerics(deterministic, tf32)
-    parts = build(data, generator, discriminator, found, starts, prune, seed, devices)
+    parts = build(
+        data, generator, discriminator, found, starts, prune, seed, strategy=strategy
+    )
     options = _options(parts, seed, found, starts)
     return _train(parts, schedule, directory, options, seed)
 
@@ -186,12 +196,13 @@ def build(
     prune=None,
     seed=0,
     devices=None,
+    strategy=None,
 ) -> Parts:
     """Builds networks and trainer; arguments as `run`, source made, paths resolved.
 
-    `starts` is {role: weights file}.
+    `starts` is {role: weights file}; `strategy` replaces one made of `devices`.
     """
-    strategy = strategies.make(devices)
+    strategy = strategies.make(devices) if strategy is None else strategy
     keras.utils.set_random_seed(seed)
     with strategy.scope():
         networks = state.Networks(
@@ -224,37 +235,45 @@ def _train(parts, schedule, directory, options, seed):
         logging.info("continuing %s from %s", directory.path, latest.name)
     counters = train.state.counters
     _dataset(parts, seed)  # what does not fit is said before anything is written
-    directory.prepare(options)
-    _remember_configuration(directory)
+    strategies.agree_on(parts.strategy, counters.images, "images seen so far")
+    index, count = strategies.host_index(parts.strategy)
+    if index == 0:
+        directory.prepare(options)
+        _remember_configuration(directory)
     shown = progress.Progress(
-        directory.path, schedule.total_images, counters.images, counters.seconds
+        directory.path if index == 0 else None,
+        schedule.total_images,
+        counters.images,
+        counters.seconds,
     )
-    grids = pictures.Pictures(parts, directory.path, shown.summary, seed)
+    work = loop.Work(
+        train=train,
+        make_iterator=lambda: iter(
+            strategies.distribute(
+                parts.strategy, lambda shard: _dataset(parts, seed, shard)
+            )
+        ),
+        schedule=schedule,
+        directory=directory,
+        progress=shown,
+        draw_grid=lambda images: None,
+        diagnose=dict,
+        info=options,
+        is_chief=index == 0,
+        agree=strategies.Agreement(parts.strategy),
+    )
+    if count > 1:
+        work.lost_host = lambda name: strategies.lost_host(parts.strategy, name)
     try:
         _announce(shown, parts, schedule, options)
-        if latest is None:
-            grids.reals()
-            grids.fakes(0, "fakes_init.png")
-        diagnose = diagnostics.compile_diagnostics(
-            train,
-            grids.real_batch(32),
-            starting.teacher_samples(options["teachers"], 32, seed),
-        )
-        work = loop.Work(
-            train=train,
-            make_iterator=lambda: iter(
-                parts.strategy.experimental_distribute_dataset(_dataset(parts, seed))
-            ),
-            schedule=schedule,
-            directory=directory,
-            progress=shown,
-            draw_grid=grids.fakes,
-            diagnose=diagnose,
-            info=options,
-            after_save=monitor.in_training(parts, directory, shown),
-        )
+        if work.is_chief:
+            _look(work, parts, options, seed, latest is None)
         means = loop.run(work)
-        directory.mark_done(f"{train.state.counters.images} images")
+        if work.is_chief:
+            directory.mark_done(f"{train.state.counters.images} images")
+        # The others wait here until the last snapshot is written.
+        images = train.state.counters.images
+        strategies.agree_on(parts.strategy, images, "the last image")
         shown.say(
             f"done: {directory.path}; next: python -m dglgan_tf.sample "
             f"--network={directory.path} --seeds=0-63 --grid, or "
@@ -263,6 +282,22 @@ def _train(parts, schedule, directory, options, seed):
     finally:
         shown.close()
     return means
+
+
+def _look(work, parts, options, seed, fresh):
+    """Adds what the chief alone does: pictures, diagnostics, scores."""
+    directory, shown = work.directory, work.progress
+    grids = pictures.Pictures(parts, directory.path, shown.summary, seed)
+    if fresh:
+        grids.reals()
+        grids.fakes(0, "fakes_init.png")
+    work.draw_grid = grids.fakes
+    work.diagnose = diagnostics.compile_diagnostics(
+        parts.trainer,
+        grids.real_batch(32),
+        starting.teacher_samples(options["teachers"], 32, seed),
+    )
+    work.after_save = monitor.in_training(parts, directory, shown)
 
 
 def _announce(shown, parts, schedule, options):
@@ -278,8 +313,8 @@ def _announce(shown, parts, schedule, options):
         tf.summary.text("gin", text, step=0)
 
 
-def _dataset(parts, seed):
-    """Returns the reals from where the training stands."""
+def _dataset(parts, seed, shard=(0, 1)):
+    """Returns this host's share of the reals from where the training stands."""
     generator = parts.networks.generator
     return pipeline.make_dataset(
         parts.source,
@@ -288,6 +323,7 @@ def _dataset(parts, seed):
         num_channels=generator.num_channels,
         num_classes=generator.num_classes,
         seed=seed,
+        shard=shard,
         start_image=parts.trainer.state.counters.reals,
     )
 

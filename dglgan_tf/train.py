@@ -4,6 +4,8 @@ Or on your own images: `python -m dglgan_tf.train --data=FOLDER --cfg=auto --mir
 Running the same command again continues where it stopped.
 """
 
+import os
+
 from absl import flags
 
 from dglgan_tf import config, presets
@@ -25,9 +27,13 @@ def main(argv) -> int:
     values = flags.FLAGS
     files, bindings = presets.from_flags(values.gin_file)
     config.parse(files, [*bindings, *values.gin_param, *values.gin_bindings])
-    from dglgan_tf import experiment
+    from dglgan_tf import experiment, hosts
 
-    experiment.run(_RUN_DIR.value or presets.run_dir(), dry_run=_DRY_RUN.value)
+    experiment.run(
+        _RUN_DIR.value or presets.run_dir(),
+        dry_run=_DRY_RUN.value,
+        hosts=hosts.from_environment(os.environ),
+    )
     return 0
 
 

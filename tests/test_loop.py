@@ -1,6 +1,7 @@
 """Runs that stop and continue: signals, full disks, bad numbers, exact resume."""
 
 import errno
+import json
 import os
 import shutil
 import signal
@@ -382,3 +383,33 @@ def test_sigterm_through_the_command(tmp_path):
     assert (tmp_path / "run" / "DONE").read_text() == f"{total} images\n"
     ticks = [record["images"] for record in tiny_runs.records(tmp_path / "run")]
     assert ticks == list(range(4, total + 1, 4))
+
+
+@pytest.mark.slow
+def test_waiting_for_data_is_counted(tmp_path):
+    """Each batch takes 40 ms to load; four are ready when the first is asked for."""
+    from dglgan_tf.compat import tf
+
+    def slow(element):
+        def load(images):
+            time.sleep(0.04)
+            return images
+
+        shape = element["images"].shape
+        images = tf.numpy_function(load, [element["images"]], tf.float32)
+        return element | {"images": tf.ensure_shape(images, shape)}
+
+    shares = {}
+    for name, map_fn in (("fast", None), ("slow", slow)):
+        tiny_runs.bind(
+            tiny.goal(), 40 * 8, adam,
+            Schedule__tick_images=160, make_dataset__map_fn=map_fn,
+        )  # fmt: skip
+        tiny_runs.run(tmp_path / name, TOYS, SOURCE)
+        text = (tmp_path / name / "stats.jsonl").read_text().splitlines()
+        last = json.loads(text[-1])
+        shares[name] = last["timing/data_wait_percent"]
+        waited = shares[name] / 100 * last["timing/sec_per_tick"]
+        if name == "slow":  # 20 batches in the tick, a step takes far less than 40 ms
+            assert 0.3 < waited < 3.0
+    assert shares["fast"] < shares["slow"]

@@ -5,6 +5,7 @@ metrics are tensors that the loop reads when it logs.
 """
 
 import functools
+import time
 from collections.abc import Callable
 
 import gin
@@ -50,6 +51,7 @@ class Trainer:
       state: `TrainState`, what a checkpoint holds.
       phases: the list of `Phase`, in the order in which they run.
       reals_per_step: batch of reals that each discriminator repeat consumes.
+      data_seconds: spent waiting for reals; whoever reports it sets it to 0.
 
     Args:
       networks: the student pair, its EMA generator, the teachers.
@@ -139,6 +141,7 @@ class Trainer:
         self._masks = sparsity.masks(networks, self.phases) if sparsity else []
         for masks in self._masks:
             self.state.slots |= masks.variables()
+        self.data_seconds = 0.0
         self._rates: dict[str, float] = {}
         self._steps: dict[str, Callable] = {}
         self._averages = self._adapt = self._reals = None
@@ -223,7 +226,9 @@ class Trainer:
         }
 
     def _fetch(self, iterator):
+        began = time.perf_counter()
         self._reals = next(iterator)
+        self.data_seconds += time.perf_counter() - began
         self.state.counters.reals += self.reals_per_step
 
     def _step_of(self, item):
