@@ -318,3 +318,24 @@ def test_terms_without_their_teacher_are_refused(networks):
         tiny.goal(terms=[terms.FeatureL1([8])]).bound(networks)
     with pytest.raises(ValueError, match="LeCam.weight=-1 must be 0 or more"):
         terms.LeCam(weight=-1)
+
+
+@pytest.mark.parametrize("of_teacher", [True, False])
+def test_r1_looks_through_the_augmentation(networks, batch, of_teacher):
+    """D(2 x): the gradient at x is twice that at 2 x."""
+    twice = augmentation.Augmentation(lambda x, seed, p: 2 * x, of_teacher=of_teacher)
+    goal = tiny.goal(r1_gamma=2.0, r1_interval_steps=3, augment=twice).bound(networks)
+    x = batch["images"].numpy().reshape(SIZE, -1)
+
+    def expected(judge, factor):
+        kernel = judge.kernel.numpy()
+        slope = factor * (judge.slope.numpy() + factor * x @ kernel @ kernel.T)
+        return 3 * (slope**2).sum(1).mean()
+
+    for judge, factor in (
+        (networks.discriminator, 2),
+        (networks.teachers[0], 2 if of_teacher else 1),
+    ):
+        with updates.collect():
+            loss, _ = goal.lazy_penalty(networks, judge, batch)
+        assert float(loss) == pytest.approx(expected(judge, factor), rel=1e-4)
