@@ -17,6 +17,7 @@ import tiny_training as tiny
 
 from dglgan_tf import atomic, config, loop, progress, runs, starting
 from dglgan_tf.losses import adversarial
+from dglgan_tf.networks import files
 from dglgan_tf.training import objective, optimizers, trainer
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -84,7 +85,7 @@ def test_a_stopped_run_continues_as_if_it_had_not(
     tmp_path, monkeypatch, stop_at, deterministic
 ):
     """SIGTERM saves; the same call again ends where the uninterrupted run does."""
-    (tmp_path / "teacher.safetensors").write_bytes(b"")
+    files.save_networks(tmp_path / "teacher.safetensors", {})
 
     def teacher(path, networks):
         made = TOYS[1]()
