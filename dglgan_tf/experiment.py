@@ -58,7 +58,6 @@ def run(
     teachers: Sequence[str] = (),
     teacher_networks: Sequence[Callable] = (),
     initialize_from: str | dict[str, str] | None = None,
-    initialize_roles: Sequence[str] = starting.ROLES,
     prune: Callable | None = None,
     seed: int = 0,
     devices: Sequence[str] | None = None,
@@ -70,30 +69,28 @@ def run(
 
     Args:
       run_dir: folder of the run.
-      dry_run: print what would run, train nothing, write nothing.
+      dry_run: print what would run; write nothing.
       siblings: folder in which `teachers` and `initialize_from` may name stages.
       planned: stages that will have run before; a dry run does not look for them.
       hosts: that train together; None = this one.
-      source: makes the data source (`dglgan_tf.data.sources`).
-      generator, discriminator: make the student's networks.
+      source, generator, discriminator: make the data source and the student.
       teachers: weights whose discriminators guide the generator (`runs.find_weights`).
       teacher_networks: make the teacher's networks, for a dry run without its weights.
       initialize_from: weights that the student starts from, optimizers start fresh:
-        one name for all networks, or {role: name}; None = random.
-      initialize_roles: which of its networks do, of one name.
-      prune: (generator, seed) -> scores of its channels (`starting`): the weights to
-        start from are wider networks, of which the best channels stay.
+        one name for all networks, or {role: name} for some; None = random.
+      prune: (generator, seed) -> scores of its channels (`starting`): of the weights
+        to start from, which are wider, the best channels stay.
       seed: of weights, data order and all draws.
       devices: replicas; None = every GPU, else the CPU.
       tpu: name of a TPU to train on, in place of devices.
       deterministic: only operations that give the same bits each time; slower.
-      tf32: whether GPUs that can may multiply float32 with TF32's ten-bit mantissa.
+      tf32: let GPUs that can multiply float32 with TF32's ten-bit mantissa.
 
     Returns:
-      the last tick's metrics; {} where the run was done before or is a dry run.
+      the last tick's metrics; {} of a dry run, or where the run was done before.
 
     Raises:
-      ValueError: anything that cannot work, said before training starts.
+      ValueError: anything that cannot work, before training starts.
     """
     directory = runs.RunDirectory(run_dir)
     if directory.is_done and not dry_run:
@@ -101,28 +98,19 @@ def run(
         return {}
     schedule, _ = loop.Schedule(), monitor.Evaluation()
     _check_seed(seed)
+    starts = _by_role(initialize_from)
+    names = {*teachers, *starts.values()}
     if dry_run:
-        made = (generator, discriminator, teacher_networks)
-        print(description.describe(*made, schedule))
-        _source(source)  # says what is missing
-        starts = _by_role(initialize_from, initialize_roles)
-        for name in {*teachers, *starts.values()} - {*planned}:
-            runs.find_weights(name, siblings)
-        return {}
+        made = generator, discriminator, teacher_networks
+        return _describe(made, schedule, source, names - {*planned}, siblings)
     directory.check()
     strategy = strategies.make(devices, hosts, tpu)
     data = _source(source)
-    found = [runs.find_weights(name, siblings) for name in teachers]
-    starts = {
-        role: runs.find_weights(name, siblings)
-        for role, name in _by_role(initialize_from, initialize_roles).items()
-    }
-    tf.config.experimental.enable_tensor_float_32_execution(tf32)
-    if deterministic:
-        tf.config.experimental.enable_op_determinism()
-    parts = build(
-        data, generator, discriminator, found, starts, prune, seed, strategy=strategy
-    )
+    paths = {name: runs.find_weights(name, siblings) for name in names}
+    found = [paths[name] for name in teachers]
+    starts = {role: paths[name] for role, name in starts.items()}
+    _set_numerics(deterministic, tf32)
+    parts = build(data, generator, discriminator, found, starts, prune, seed, strategy)
     options = _options(parts, seed, found, starts)
     return _train(parts, schedule, directory, options, seed)
 
@@ -152,17 +140,31 @@ def _made(make, kind, name):
     return found
 
 
-def _by_role(initialize_from, roles) -> dict[str, str]:
+def _describe(made, schedule, source, names, siblings) -> dict:
+    print(description.describe(*made, schedule))
+    _source(source)  # says what is missing
+    for name in names:
+        runs.find_weights(name, siblings)
+    return {}
+
+
+def _by_role(initialize_from) -> dict[str, str]:
     """Returns {role: name of its weights}."""
     found = initialize_from or {}
     if isinstance(found, str):
-        found = dict.fromkeys(roles, found)
+        found = dict.fromkeys(starting.ROLES, found)
     if not set(found) <= set(starting.ROLES):
         raise ValueError(
-            f"train.initialize_from and initialize_roles name {sorted(found)}: the "
-            f"roles are {list(starting.ROLES)}"
+            f"train.initialize_from={found} must be one name, or one for some of the "
+            f"roles {', '.join(starting.ROLES)}"
         )
     return dict(found)
+
+
+def _set_numerics(deterministic, tf32):
+    tf.config.experimental.enable_tensor_float_32_execution(tf32)
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
 
 
 def _options(parts, seed, teachers, starts):
@@ -190,14 +192,13 @@ def build(
     starts=None,
     prune=None,
     seed=0,
-    devices=None,
     strategy=None,
 ) -> Parts:
     """Builds networks and trainer; arguments as `run`, source made, paths resolved.
 
-    `starts` is {role: weights file}; `strategy` replaces one made of `devices`.
+    `starts` is {role: weights file}; `strategy` is of `strategies.make`.
     """
-    strategy = strategies.make(devices) if strategy is None else strategy
+    strategy = strategy or strategies.make()
     keras.utils.set_random_seed(seed)
     with strategy.scope():
         networks = state.Networks(

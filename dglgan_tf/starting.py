@@ -114,7 +114,7 @@ def initialize(networks: state.Networks, starts: Mapping[str, Path]) -> None:
         if source not in held:
             raise ValueError(
                 f"initialize_from={path} holds {sorted(held)} and no {role}: name "
-                "weights that have it, or leave it out of train.initialize_roles"
+                "weights that have it, or leave the role out: {'generator': ...}"
             )
         tensors = files.read_tensors(path, f"{source}/")
         files.assign_tensors(networks.by_role()[role], tensors, path)

@@ -25,7 +25,9 @@ ALLOWED = {
                "metrics", "data"},
 }  # fmt: skip
 ALLOWED["reporting"] = {"deploy", "networks", "cost", "images", "latents", "runs"}
+ALLOWED["views"] = ALLOWED["deploy"] | {"deploy"}
 ENTRIES = ("train", "compress", "sample", "export", "evaluate", "profile", "report")
+ENTRIES += ("design", "explore", "demo")
 FAMILIES = {"stylegan2", "biggan", "biggan_deep"}
 
 

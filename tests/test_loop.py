@@ -14,7 +14,7 @@ import pytest
 import tiny_runs
 import tiny_training as tiny
 
-from dglgan_tf import atomic, config, experiment, loop, progress, runs
+from dglgan_tf import atomic, config, loop, progress, runs, starting
 from dglgan_tf.losses import adversarial
 from dglgan_tf.training import objective, optimizers, trainer
 
@@ -90,7 +90,7 @@ def test_a_stopped_run_continues_as_if_it_had_not(
         tiny.fill(made, seed=8)
         return made
 
-    monkeypatch.setattr(experiment, "load_teacher", teacher)
+    monkeypatch.setattr(starting, "load_teacher", teacher)
     tiny_runs.bind(
         toy_goal(update_teachers=True), 40, adam, Trainer__d_steps=2,
         Trainer__d_batch_size=4, Trainer__d_microbatches=2, Trainer__g_microbatches=4,
