@@ -5,7 +5,10 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/ready
 
-.PHONY: quickstart quickstart-stylegan2 test quick-test lint bench clean
+OLD := .venv-tf215
+SUBSET := tests/ops tests/layers tests/losses tests/networks tests/training tests/test_loop.py
+
+.PHONY: quickstart quickstart-stylegan2 test quick-test test-tf215 lint bench clean
 
 $(READY): setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -25,6 +28,11 @@ test: $(READY)  ## all tests
 quick-test: $(READY)  ## what takes a few seconds each
 	$(RUN) -m pytest -n 2 --dist loadfile -m 'not slow'
 
+test-tf215:  ## a quick subset on the oldest supported TensorFlow; Python 3.10 or 3.11
+	$(PYTHON) -m venv $(OLD)
+	$(OLD)/bin/python -m pip install --quiet --constraint constraints-tf215.txt --editable '.[metrics,data,dev]'
+	$(OLD)/bin/python -m pytest -n 2 --dist loadfile -m 'not slow' $(SUBSET)
+
 lint: $(READY)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
@@ -33,4 +41,4 @@ bench: $(READY)  ## speed and memory, JSON lines
 	$(RUN) -m benchmarks.run
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(OLD)

@@ -61,7 +61,8 @@ def main(argv):
         source = folder / "config-f.pkl"
         if not source.exists():
             size = str(_RESOLUTION.value)
-            subprocess.run([sys.executable, "-c", MAKE, source, size], check=True)
+            make = [sys.executable, "-c", MAKE, source, size]
+            subprocess.run(make, check=True, timeout=3600)
         tool = REPOSITORY / "tools" / "convert_checkpoint.py"
         out = folder / "converted"
         found = measure([sys.executable, tool, f"--source={source}", f"--dest={out}"])

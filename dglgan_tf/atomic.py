@@ -38,6 +38,30 @@ def writing(path) -> Iterator[IO[bytes]]:
         raise
 
 
+def check_folder(path, name: str) -> None:
+    """Says before hours of work whether a folder can be written.
+
+    Args:
+      path: the folder; it need not exist yet.
+      name: what it is, for the message.
+
+    Raises:
+      ValueError: it or one of its parents is a file, or may not be written.
+    """
+    place = Path(path)
+    if place.exists() and not place.is_dir():
+        raise ValueError(f"{name} {place} is a file: name a folder")
+    for folder in (place, *place.absolute().parents):
+        if folder.exists():
+            break
+        if os.path.lexists(folder):
+            raise ValueError(f"{name} {place}: {folder} is a link to nothing")
+    if not folder.is_dir():
+        raise ValueError(f"{name} {place} cannot be made: {folder} is a file")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ValueError(f"{name} {place} cannot be written: no permission in {folder}")
+
+
 def write(path, data: bytes | str) -> None:
     """Writes a whole file, see `writing`; text as UTF-8."""
     with writing(path) as file:

@@ -1,9 +1,11 @@
 """Configuration and the manners of every command: gin files, flags, error sentences."""
 
 import logging as std_logging
+import math
 import os
 import re
 import sys
+import tokenize
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,9 +13,17 @@ from pathlib import Path
 import gin
 from absl import app, flags, logging
 
+from dglgan_tf import bindings as bindings_of_gin
+
 USER_ERROR = 2
 DIVERGED = 3
+RETRY = 75  # EX_TEMPFAIL: another host is gone, the same command may work
 INTERRUPTED = 130
+# What gin raises for files and bindings that do not parse.
+_OF_PARSING = (
+    ValueError, TypeError, SyntaxError, OSError, RuntimeError, ImportError,
+    tokenize.TokenError,
+)  # fmt: skip
 
 
 def gin_roots() -> list[Path]:
@@ -108,14 +118,17 @@ def parse(gin_files: Sequence[str], bindings: Sequence[str]) -> None:
     gin.config._FILE_READERS[:] = [(open, os.path.isfile)]
     try:
         gin.parse_config_files_and_bindings(paths, list(bindings), skip_unknown=False)
-    except (ValueError, TypeError, SyntaxError, OSError, RuntimeError) as error:
+    except _OF_PARSING as error:
         raise ValueError(f"configuration: {sentence(error)}") from error
+    bindings_of_gin.check()
 
 
 def sentence(error: BaseException) -> str:
     """Returns an exception's message on one line, without gin's call trail."""
     text = str(error).split("\n  In call to configurable")[0]
     text = text.split('In file "')[0] if text.startswith("In file") else text
+    if undefined := re.match(r"No bindings specified for '(.+)/gin\.macro'", text):
+        text = f"%{undefined[1]} is used and no line says {undefined[1]} = ..."
     return " ".join(text.split()) or type(error).__name__
 
 
@@ -140,7 +153,12 @@ def _parse_flags(main, argv):
         print(_help(main))
         sys.exit(0)
     try:
-        return flags.FLAGS(argv)
+        left = flags.FLAGS(argv)
+        for name in flags.FLAGS:
+            value = flags.FLAGS[name].value
+            if isinstance(value, float) and not math.isfinite(value):
+                raise flags.Error(f"--{name}={value} must be a finite number")
+        return left
     except flags.Error as error:
         sys.exit(_complain(error))
 
@@ -168,17 +186,33 @@ def _guarded(main, argv):
         return _complain(stopped, INTERRUPTED)
     except FloatingPointError as error:
         return _complain(error, DIVERGED)
+    except ConnectionError as error:
+        return _complain(error, RETRY)
     except (ValueError, OSError) as error:
         return _complain(error)
-    except RuntimeError as error:
-        if not str(error).startswith("Required bindings"):  # of gin: a value is missing
+    except (RuntimeError, TypeError) as error:
+        missing = _missing_value(error)
+        if missing is None:
             raise
-        return _complain(error)
+        return _complain(missing)
     except Exception as error:
         inside = _inside_tensorflow(error)
         if inside is None:
             raise
         return _complain(inside)
+
+
+def _missing_value(error):
+    """Returns gin's complaint about a parameter without a value as a sentence."""
+    text = str(error)
+    if text.startswith("Required bindings"):
+        return error
+    found = re.search(
+        r"^(\S+)\(\) missing .*No values supplied by Gin .*?: \['(\w+)'", text, re.S
+    )
+    if not found:
+        return None
+    return ValueError(f"{found[1]}.{found[2]} has no value: set it in a gin file")
 
 
 def _plain_log() -> None:

@@ -4,12 +4,21 @@ import inspect
 
 import gin
 
-from dglgan_tf import comparison, experiment, monitor, recipe  # noqa: F401
-from dglgan_tf.data import pipeline, sources  # noqa: F401
-from dglgan_tf.losses import adversarial, guidance
-from dglgan_tf.metrics import evaluator  # noqa: F401
+from dglgan_tf import comparison, experiment, monitor, recipe, starting  # noqa: F401
+from dglgan_tf.data import augmentation, pipeline, sources  # noqa: F401
+from dglgan_tf.losses import adversarial, distillation, guidance, smoothing
+from dglgan_tf.metrics import evaluator, perceptual  # noqa: F401
 from dglgan_tf.networks import biggan, biggan_deep, stylegan2  # noqa: F401
-from dglgan_tf.training import ema, objective, optimizers, trainer  # noqa: F401
+from dglgan_tf.training import (  # noqa: F401
+    ada,
+    augment,
+    ema,
+    objective,
+    optimizers,
+    sparsity,
+    terms,
+    trainer,
+)
 
 _BY_REFERENCE = (
     adversarial.d_hinge,
@@ -20,6 +29,15 @@ _BY_REFERENCE = (
     adversarial.g_wgan,
     adversarial.d_relativistic,
     adversarial.g_relativistic,
+    smoothing.d_logistic_smooth,
+    smoothing.d_hinge_smooth,
+    smoothing.d_hinge_piecewise,
+    smoothing.g_logistic_rejected,
+    smoothing.g_logistic_accepted,
+    distillation.logit_alignment,
+    distillation.logit_divergence,
+    distillation.d_teacher_samples_logistic,
+    distillation.d_teacher_samples_hinge,
     guidance.sum_teachers,
     guidance.dynamic_teachers,
     objective.scores_joint,
@@ -38,3 +56,5 @@ _SCHEDULES = (
 )
 for _function in _SCHEDULES:
     gin.external_configurable(_function, module="guidance")
+
+gin.external_configurable(perceptual.efficientnet_lite0_taps, module="losses")

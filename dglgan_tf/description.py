@@ -18,6 +18,11 @@ def describe(generator, discriminator, teacher_networks, schedule) -> str:
         networks = state.Networks(generator(), discriminator(), generator())
         students = [networks.generator, networks.discriminator]
         teachers = [make() for make in teacher_networks]
+        for network in teachers:
+            if isinstance(network, base.Discriminator):
+                networks.teachers.append(network)
+            else:
+                networks.teacher_generator = network
         train = trainer.Trainer(networks, tf.distribute.get_strategy(), seed=0)
     costs = {id(n): macs.count(n) for n in (*teachers, *students)}
     tables_of = []

@@ -97,7 +97,7 @@ def optional() -> Iterator[Finding]:
 
 def devices() -> Iterator[Finding]:
     """Devices, one reduction over all of them, XLA."""
-    from dglgan_tf import experiment
+    from dglgan_tf import strategies
     from dglgan_tf.compat import tf
 
     gpus = tf.config.list_physical_devices("GPU")
@@ -110,7 +110,7 @@ def devices() -> Iterator[Finding]:
             "no GPU: training runs on the CPU",
             "with an NVIDIA GPU: pip install 'dglgan_tf[cuda]' and check nvidia-smi",
         )
-    strategy = experiment.make_strategy()
+    strategy = strategies.make()
     count = strategy.num_replicas_in_sync
     one = strategy.run(lambda: tf.constant(1.0))
     total = float(strategy.reduce(tf.distribute.ReduceOp.SUM, one, axis=None))
@@ -208,11 +208,11 @@ def _one_step(make_generator, make_discriminator, options) -> list[str]:
     """Trains one step; returns the metrics that are not finite."""
     import numpy as np
 
-    from dglgan_tf import experiment
+    from dglgan_tf import strategies
     from dglgan_tf.data import pipeline, sources
     from dglgan_tf.training import objective, optimizers, state, trainer
 
-    strategy = experiment.make_strategy()
+    strategy = strategies.make()
     with strategy.scope():
         networks = state.Networks(
             make_generator(), make_discriminator(), make_generator()

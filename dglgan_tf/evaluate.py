@@ -186,14 +186,14 @@ def _save_statistics(judge):
 
 def _judge_run(judge, source):
     """Judges the snapshots of --run; with --continuous until the run is done."""
-    from dglgan_tf import experiment, judging, runs
+    from dglgan_tf import judging, runs, strategies
     from dglgan_tf.metrics import scores
 
     best = None
     if _CHECKPOINTS.value == "best":
         name = judge.metrics[0].name
         best = scores.best(scores.read(_RUN.value), name, _FORCE.value)["snapshot"]
-    strategy, judged = experiment.make_strategy(), set()
+    strategy, judged = strategies.make(), set()
     while True:
         done = runs.RunDirectory(_RUN.value).is_done
         which = "all" if _CONTINUOUS.value else _CHECKPOINTS.value

@@ -5,6 +5,7 @@ once. `python -m dglgan_tf.train` runs it once, a recipe once for each stage.
 """
 
 import dataclasses
+import functools
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,31 +14,23 @@ import gin
 from absl import logging
 
 import dglgan_tf
-from dglgan_tf import atomic, description, loop, monitor, pictures, progress, runs
+from dglgan_tf import (
+    atomic,
+    description,
+    loop,
+    monitor,
+    pictures,
+    progress,
+    runs,
+    starting,
+    strategies,
+)
+from dglgan_tf import hosts as hosts_of_run
 from dglgan_tf.compat import keras, tf
+from dglgan_tf.data import base as base_of_data
 from dglgan_tf.data import pipeline
-from dglgan_tf.networks import base, files
+from dglgan_tf.networks import base
 from dglgan_tf.training import checkpoint, diagnostics, state, trainer
-
-ROLES = files.ROLES
-
-
-def make_strategy(devices: Sequence[str] | None = None) -> tf.distribute.Strategy:
-    """Returns MirroredStrategy over all GPUs, or over the CPU.
-
-    Args:
-      devices: for instance ['GPU:0', 'GPU:1']; None = every GPU there is.
-    """
-    if devices is None:
-        gpus = tf.config.list_logical_devices("GPU")
-        devices = [gpu.name for gpu in gpus] or ["CPU:0"]
-    # TensorFlow's remapper fails on these graphs, says so on every trace and gains
-    # nothing here.
-    tf.config.optimizer.set_experimental_options({"remapping": False})
-    on_cpu = any("CPU" in device for device in devices)
-    # The default collective raced between reductions on logical CPU devices.
-    operations = tf.distribute.ReductionToOneDevice() if on_cpu else None
-    return tf.distribute.MirroredStrategy(devices, cross_device_ops=operations)
 
 
 @dataclasses.dataclass
@@ -50,21 +43,25 @@ class Parts:
     strategy: tf.distribute.Strategy
 
 
-@gin.configurable("train", denylist=["run_dir", "dry_run", "siblings", "planned"])
+@gin.configurable(
+    "train", denylist=["run_dir", "dry_run", "siblings", "planned", "hosts"]
+)
 def run(
     run_dir: str,
     dry_run: bool = False,
     siblings: str | None = None,
     planned: Sequence[str] = (),
+    hosts: hosts_of_run.Hosts | None = None,
     source: Callable = gin.REQUIRED,
     generator: Callable = gin.REQUIRED,
     discriminator: Callable = gin.REQUIRED,
     teachers: Sequence[str] = (),
     teacher_networks: Sequence[Callable] = (),
-    initialize_from: str | None = None,
-    initialize_roles: Sequence[str] = ROLES,
+    initialize_from: str | dict[str, str] | None = None,
+    prune: Callable | None = None,
     seed: int = 0,
     devices: Sequence[str] | None = None,
+    tpu: str | None = None,
     deterministic: bool = False,
     tf32: bool = True,
 ) -> dict[str, float]:
@@ -72,62 +69,116 @@ def run(
 
     Args:
       run_dir: folder of the run.
-      dry_run: print what would run, train nothing, write nothing.
+      dry_run: print what would run; write nothing.
       siblings: folder in which `teachers` and `initialize_from` may name stages.
       planned: stages that will have run before; a dry run does not look for them.
-      source: makes the data source (`dglgan_tf.data.sources`).
-      generator, discriminator: make the student's networks.
+      hosts: that train together; None = this one.
+      source, generator, discriminator: make the data source and the student.
       teachers: weights whose discriminators guide the generator (`runs.find_weights`).
       teacher_networks: make the teacher's networks, for a dry run without its weights.
-      initialize_from: weights that the student starts from, optimizers start fresh;
-        None = random.
-      initialize_roles: which of its networks do.
+      initialize_from: weights that the student starts from, optimizers start fresh:
+        one name for all networks, or {role: name} for some; None = random.
+      prune: (generator, seed) -> scores of its channels (`starting`): of the weights
+        to start from, which are wider, the best channels stay.
       seed: of weights, data order and all draws.
       devices: replicas; None = every GPU, else the CPU.
+      tpu: name of a TPU to train on, in place of devices.
       deterministic: only operations that give the same bits each time; slower.
-      tf32: whether GPUs that can may multiply float32 with TF32's ten-bit mantissa.
+      tf32: let GPUs that can multiply float32 with TF32's ten-bit mantissa.
 
     Returns:
-      the last tick's metrics; {} where the run was done before or is a dry run.
+      the last tick's metrics; {} of a dry run, or where the run was done before.
 
     Raises:
-      ValueError: anything that cannot work, said before training starts.
+      ValueError: anything that cannot work, before training starts.
     """
     directory = runs.RunDirectory(run_dir)
     if directory.is_done and not dry_run:
         logging.info("%s is done: nothing to train", run_dir)
         return {}
-    schedule = loop.Schedule()
+    schedule, _ = loop.Schedule(), monitor.Evaluation()
+    _check_seed(seed)
+    starts = _by_role(initialize_from)
+    names = {*teachers, *starts.values()}
     if dry_run:
-        made = (generator, discriminator, teacher_networks)
-        print(description.describe(*made, schedule))
-        source()  # says what is missing
-        for name in {*teachers, initialize_from} - {None, *planned}:
-            runs.find_weights(name, siblings)
-        return {}
+        made = generator, discriminator, teacher_networks
+        return _describe(made, schedule, source, names - {*planned}, siblings)
     directory.check()
-    data = source()
-    found = [runs.find_weights(name, siblings) for name in teachers]
-    start = runs.find_weights(initialize_from, siblings) if initialize_from else None
-    tf.config.experimental.enable_tensor_float_32_execution(tf32)
-    if deterministic:
-        tf.config.experimental.enable_op_determinism()
+    strategy = strategies.make(devices, hosts, tpu)
+    data = _source(source)
+    paths = {name: runs.find_weights(name, siblings) for name in names}
+    found = [paths[name] for name in teachers]
+    starts = {role: paths[name] for role, name in starts.items()}
+    _set_numerics(deterministic, tf32)
     parts = build(
-        data, generator, discriminator, found, start, initialize_roles, seed, devices
+        data, generator, discriminator, found, starts, prune, seed, strategy=strategy
     )
-    options = _options(parts, seed, found, start)
+    options = _options(parts, seed, found, starts)
     return _train(parts, schedule, directory, options, seed)
 
 
-def _options(parts, seed, teachers, start):
+def _check_seed(seed):
+    if not 0 <= seed < 2**31:
+        raise ValueError(f"train.seed={seed} must be from 0 to {2**31 - 1}")
+
+
+def _source(make):
+    found = make()
+    if not isinstance(found, base_of_data.Source):
+        raise ValueError(
+            f"train.source gives a {type(found).__name__}, not images: name a source "
+            "such as @embedded, @open_source or @images"
+        )
+    return found
+
+
+def _made(make, kind, name):
+    """Returns a network of the right kind."""
+    found = make()
+    if not isinstance(found, kind):
+        raise ValueError(
+            f"train.{name} gives a {type(found).__name__}, not a {kind.__name__}"
+        )
+    return found
+
+
+def _describe(made, schedule, source, names, siblings) -> dict:
+    print(description.describe(*made, schedule))
+    _source(source)  # says what is missing
+    for name in names:
+        runs.find_weights(name, siblings)
+    return {}
+
+
+def _by_role(initialize_from) -> dict[str, str]:
+    """Returns {role: name of its weights}."""
+    found = initialize_from or {}
+    if isinstance(found, str):
+        found = dict.fromkeys(starting.ROLES, found)
+    if not set(found) <= set(starting.ROLES):
+        raise ValueError(
+            f"train.initialize_from={found} must be one name, or one for some of the "
+            f"roles {', '.join(starting.ROLES)}"
+        )
+    return dict(found)
+
+
+def _set_numerics(deterministic, tf32):
+    tf.config.experimental.enable_tensor_float_32_execution(tf32)
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+
+
+def _options(parts, seed, teachers, starts):
     """Returns what the run's marker and every snapshot's header say of its origin."""
     return {
         "version": dglgan_tf.__version__,
         "seed": seed,
         "teachers": [str(path) for path in teachers],
-        "initialize_from": str(start) if start else None,
+        "initialize_from": {role: str(path) for role, path in starts.items()},
         "data": parts.source.fingerprint(),
         "class_names": list(parts.source.class_names),
+        "stretched": parts.source.stretched,
         "parameters": {
             role: base.count_parameters(network)
             for role, network in parts.networks.by_role().items()
@@ -141,84 +192,38 @@ def build(
     generator,
     discriminator,
     teachers,
-    initialize_from=None,
-    initialize_roles=ROLES,
+    starts=None,
+    prune=None,
     seed=0,
     devices=None,
+    strategy=None,
 ) -> Parts:
-    """Builds networks and trainer; arguments as `run`, source made, paths resolved."""
-    strategy = make_strategy(devices)
+    """Builds networks and trainer; arguments as `run`, source made, paths resolved.
+
+    `starts` is {role: weights file}; `strategy` replaces one made of `devices`.
+    """
+    strategy = strategies.make(devices) if strategy is None else strategy
     keras.utils.set_random_seed(seed)
     with strategy.scope():
-        networks = state.Networks(generator(), discriminator(), generator())
-        networks.teachers = [load_teacher(path, networks) for path in teachers]
-        if initialize_from is not None:
-            initialize(networks, initialize_from, initialize_roles)
+        networks = state.Networks(
+            _made(generator, base.Generator, "generator"),
+            _made(discriminator, base.Discriminator, "discriminator"),
+            generator(),
+        )
+        networks.teachers = [starting.load_teacher(path, networks) for path in teachers]
+        if teachers:
+            networks.load_teacher_generator = functools.partial(
+                starting.load_teacher_generator, teachers[0], networks.generator
+            )
+        starting.copy_weights(networks.generator, networks.generator_ema)
+        if prune is not None:
+            starting.prune(networks, starts or {}, prune, seed)
         else:
-            copy_weights(networks.generator, networks.generator_ema)
+            starting.initialize(networks, starts or {})
         train = trainer.Trainer(networks, strategy, seed)
-    _check_pair(networks.generator, networks.discriminator, "discriminator")
+    starting.check_pair(networks.generator, networks.discriminator, "discriminator")
     pipeline.check_classes(source, networks.generator.num_classes)
     return Parts(source, networks, train, strategy)
-
-
-def load_teacher(path: Path, networks: state.Networks) -> base.Discriminator:
-    """Reads a teacher's discriminator and checks that it judges the same images.
-
-    Raises:
-      ValueError: no discriminator in the file, another resolution or class count.
-    """
-    held = files.read_header(path).get("networks", {})
-    if "discriminator" not in held:
-        raise ValueError(
-            f"teacher {path} has no discriminator (it holds {sorted(held)}), which is "
-            "what guidance needs: fit one with gin/fit_discriminator.gin, or convert a "
-            "checkpoint that has it"
-        )
-    teacher = files.load_networks(path, ["discriminator"])["discriminator"]
-    _check_pair(networks.generator, teacher, f"teacher {path}")
-    return teacher
-
-
-def _check_pair(generator, discriminator, name):
-    for field in ("resolution", "num_channels", "num_classes"):
-        ours, theirs = getattr(generator, field), getattr(discriminator, field)
-        if ours != theirs:
-            raise ValueError(
-                f"{name} has {field}={theirs}, the generator has {field}={ours}: they "
-                "must be equal"
-            )
-
-
-def initialize(networks: state.Networks, path: Path, roles=ROLES) -> None:
-    """Sets the student's networks from a file; shapes must be the same.
-
-    Args:
-      networks: to set.
-      path: weights; a file with one generator gives it to both generator roles.
-      roles: which networks start from the file, the others stay random.
-
-    Raises:
-      ValueError: the file lacks one of the roles or does not fit.
-    """
-    held = files.read_header(path).get("networks", {})
-    other = {"generator": "generator_ema", "generator_ema": "generator"}
-    for role in roles:
-        source = role if role in held else other.get(role, role)
-        if source not in held:
-            raise ValueError(
-                f"initialize_from={path} holds {sorted(held)} and no {role}: name "
-                "weights that have it, or leave it out of train.initialize_roles"
-            )
-        tensors = files.read_tensors(path, f"{source}/")
-        files.assign_tensors(networks.by_role()[role], tensors, path)
-
-
-def copy_weights(source: base.Network, target: base.Network) -> None:
-    """Copies all variables of one network to another of the same configuration."""
-    values = base.named_variables(source)
-    for name, variable in base.named_variables(target).items():
-        variable.assign(values[name])
 
 
 def _train(parts, schedule, directory, options, seed):
@@ -230,33 +235,45 @@ def _train(parts, schedule, directory, options, seed):
         logging.info("continuing %s from %s", directory.path, latest.name)
     counters = train.state.counters
     _dataset(parts, seed)  # what does not fit is said before anything is written
-    directory.prepare(options)
-    _remember_configuration(directory)
+    strategies.agree_on(parts.strategy, counters.images, "images seen so far")
+    index, count = strategies.host_index(parts.strategy)
+    if index == 0:
+        directory.prepare(options)
+        _remember_configuration(directory)
     shown = progress.Progress(
-        directory.path, schedule.total_images, counters.images, counters.seconds
+        directory.path if index == 0 else None,
+        schedule.total_images,
+        counters.images,
+        counters.seconds,
     )
-    grids = pictures.Pictures(parts, directory.path, shown.summary, seed)
+    work = loop.Work(
+        train=train,
+        make_iterator=lambda: iter(
+            strategies.distribute(
+                parts.strategy, lambda shard: _dataset(parts, seed, shard)
+            )
+        ),
+        schedule=schedule,
+        directory=directory,
+        progress=shown,
+        draw_grid=lambda images: None,
+        diagnose=dict,
+        info=options,
+        is_chief=index == 0,
+        agree=strategies.Agreement(parts.strategy),
+    )
+    if count > 1:
+        work.lost_host = lambda name: strategies.lost_host(parts.strategy, name)
     try:
         _announce(shown, parts, schedule, options)
-        if latest is None:
-            grids.reals()
-            grids.fakes(0, "fakes_init.png")
-        diagnose = diagnostics.compile_diagnostics(train, grids.real_batch(32))
-        work = loop.Work(
-            train=train,
-            make_iterator=lambda: iter(
-                parts.strategy.experimental_distribute_dataset(_dataset(parts, seed))
-            ),
-            schedule=schedule,
-            directory=directory,
-            progress=shown,
-            draw_grid=grids.fakes,
-            diagnose=diagnose,
-            info=options,
-            after_save=monitor.in_training(parts, directory, shown),
-        )
+        if work.is_chief:
+            _look(work, parts, options, seed, latest is None)
         means = loop.run(work)
-        directory.mark_done(f"{train.state.counters.images} images")
+        if work.is_chief:
+            directory.mark_done(f"{train.state.counters.images} images")
+        # The others wait here until the last snapshot is written.
+        images = train.state.counters.images
+        strategies.agree_on(parts.strategy, images, "the last image")
         shown.say(
             f"done: {directory.path}; next: python -m dglgan_tf.sample "
             f"--network={directory.path} --seeds=0-63 --grid, or "
@@ -265,6 +282,22 @@ def _train(parts, schedule, directory, options, seed):
     finally:
         shown.close()
     return means
+
+
+def _look(work, parts, options, seed, fresh):
+    """Adds what the chief alone does: pictures, diagnostics, scores."""
+    directory, shown = work.directory, work.progress
+    grids = pictures.Pictures(parts, directory.path, shown.summary, seed)
+    if fresh:
+        grids.reals()
+        grids.fakes(0, "fakes_init.png")
+    work.draw_grid = grids.fakes
+    work.diagnose = diagnostics.compile_diagnostics(
+        parts.trainer,
+        grids.real_batch(32),
+        starting.teacher_samples(options["teachers"], 32, seed),
+    )
+    work.after_save = monitor.in_training(parts, directory, shown)
 
 
 def _announce(shown, parts, schedule, options):
@@ -280,8 +313,8 @@ def _announce(shown, parts, schedule, options):
         tf.summary.text("gin", text, step=0)
 
 
-def _dataset(parts, seed):
-    """Returns the reals from where the training stands."""
+def _dataset(parts, seed, shard=(0, 1)):
+    """Returns this host's share of the reals from where the training stands."""
     generator = parts.networks.generator
     return pipeline.make_dataset(
         parts.source,
@@ -290,6 +323,7 @@ def _dataset(parts, seed):
         num_channels=generator.num_channels,
         num_classes=generator.num_classes,
         seed=seed,
+        shard=shard,
         start_image=parts.trainer.state.counters.reals,
     )
 

@@ -72,7 +72,11 @@ def image_file(path) -> images.StoredImages:
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"no images at {path}: give an .npz file, a folder or a zip")
-    with np.load(path, allow_pickle=False) as file:
+    try:
+        loaded = np.load(path, allow_pickle=False)
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{path} is no .npz file of arrays: {error}") from error
+    with loaded as file:
         name = next((n for n in ("images", "arr_0") if n in file.files), None)
         if name is None:
             raise ValueError(

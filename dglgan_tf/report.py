@@ -22,7 +22,7 @@ _PICTURES = flags.DEFINE_bool("pictures", True, "Draw samples of the networks.")
 def main(argv) -> int:
     """Writes the report and prints its path."""
     del argv
-    if not _RUNS.value:
+    if not all(_RUNS.value or [""]):
         raise ValueError("no --runs given: name the folder of a recipe or a run")
     from dglgan_tf.reporting import report
 

@@ -30,8 +30,7 @@ class RunDirectory:
         Raises:
           ValueError: the path holds something that is not a run.
         """
-        if self.path.exists() and not self.path.is_dir():
-            raise ValueError(f"run directory {self.path} is a file: name a folder")
+        atomic.check_folder(self.path, "run directory")
         # A kill while the marker was written leaves its temporary file.
         half = f".{MARKER}."
         existing = self.path.is_dir() and any(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "dglgan_tf"
-NEUTRAL = {"compat", "atomic", "containers"}
+NEUTRAL = {"compat", "atomic", "arguments", "containers"}
 # What each folder may import of ours, besides itself and the neutral modules.
 ALLOWED = {
     "ops": set(),
@@ -81,6 +81,7 @@ def _run(code):
         text=True,
         cwd=PACKAGE.parent,
         check=True,
+        timeout=300,
     ).stdout
 
 
@@ -99,3 +100,24 @@ def test_help_imports_no_tensorflow(name):
     )
     out = _run(code)
     assert out.strip().endswith("False False"), out[-500:]
+
+
+def test_every_wait_for_a_process_has_a_limit():
+    """A process that hangs must fail its test, not the whole suite."""
+    root, waits = PACKAGE.parent, 0
+    for folder in ("tests", "tools", "benchmarks"):
+        for path in sorted((root / folder).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if not isinstance(node, ast.Call):
+                    continue
+                call = ast.unparse(node.func)
+                if not call.endswith(
+                    ("subprocess.run", "process.wait", ".communicate")
+                ):
+                    continue
+                waits += 1
+                given = [keyword.arg for keyword in node.keywords]
+                assert "timeout" in given, (
+                    f"{path}:{node.lineno}: {call} has no timeout"
+                )
+    assert waits > 15

@@ -8,7 +8,7 @@ import tiny_runs
 import tiny_training as tiny
 from PIL import Image
 
-from dglgan_tf import config, experiment, runs
+from dglgan_tf import config, experiment, runs, starting
 from dglgan_tf.data import base as data_base
 from dglgan_tf.data import stored
 from dglgan_tf.losses import adversarial
@@ -211,13 +211,15 @@ def test_initialize_takes_the_generator_where_there_is_no_average(teachers):
 
     make_g, make_d = tiny.biggan_pair()
     networks = state.Networks(make_g(), make_d(), make_g())
-    experiment.initialize(networks, teachers / "pair.safetensors")
+    starting.initialize(
+        networks, dict.fromkeys(starting.ROLES, teachers / "pair.safetensors")
+    )
     stored_weights = files.read_tensors(teachers / "pair.safetensors", "generator/")
     for network in (networks.generator, networks.generator_ema):
         for name, variable in base.named_variables(network).items():
             np.testing.assert_array_equal(variable, stored_weights[name], err_msg=name)
     with pytest.raises(ValueError, match="holds .* and no discriminator"):
-        experiment.initialize(networks, teachers / "alone.safetensors")
+        starting.initialize(networks, {"discriminator": teachers / "alone.safetensors"})
 
 
 def test_a_done_run_is_left_alone(tmp_path):

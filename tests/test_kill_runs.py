@@ -13,13 +13,16 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 @pytest.mark.slow
 def test_five_kills():
     done = subprocess.run(
-        [sys.executable, "tools/kill_runs.py", "--kills=5", "--seed=1"],
+        [
+            sys.executable, "tools/kill_runs.py", "--kills=5", "--seed=1",
+            "--patience_seconds=300",
+        ],
         cwd=REPOSITORY,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
         capture_output=True,
         text=True,
-        timeout=1800,
+        timeout=900,
         check=False,
-    )
+    )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "equal those of the undisturbed run" in done.stdout

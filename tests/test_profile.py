@@ -31,6 +31,7 @@ def test_command_counts_times_and_writes(tmp_path):
         capture_output=True,
         text=True,
         check=False,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     text = done.stdout

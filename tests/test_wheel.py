@@ -20,6 +20,8 @@ def installed(tmp_path_factory):
         [*pip, "wheel", "--no-deps", "--wheel-dir", str(folder), str(REPOSITORY)],
         check=True,
         capture_output=True,
+        stdin=subprocess.DEVNULL,
+        timeout=600,
     )
     (wheel,) = folder.glob("*.whl")
     target = folder / "site"
@@ -27,6 +29,8 @@ def installed(tmp_path_factory):
         [*pip, "install", "--no-deps", "--target", str(target), str(wheel)],
         check=True,
         capture_output=True,
+        stdin=subprocess.DEVNULL,
+        timeout=600,
     )
     return target
 
@@ -39,6 +43,7 @@ def _call(installed, *command):
         env=environment,
         capture_output=True,
         text=True,
+        timeout=600,
     )
 
 

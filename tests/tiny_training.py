@@ -7,7 +7,7 @@ do: a running mean that depends on the data, a vector that does not.
 import numpy as np
 
 from dglgan_tf.compat import tf
-from dglgan_tf.layers import updates
+from dglgan_tf.layers import taps, updates
 from dglgan_tf.losses import adversarial
 from dglgan_tf.networks import base, biggan, stylegan2
 from dglgan_tf.training import ema, objective, optimizers, state, trainer
@@ -23,15 +23,16 @@ STATE = {
 class Linear(base.Generator):
     """Images linear in z (and in labels); `average` follows w as `w_avg` does."""
 
-    def __init__(self, z_dim=3, num_classes=0, bend=0.0):
+    def __init__(self, z_dim=3, num_classes=0, bend=0.0, width=2):
         super().__init__()
         self.z_dim, self.num_classes, self.bend = z_dim, num_classes, bend
         self.resolution, self.num_channels = SIDE, 1
-        self.mapping = self.add_weight("mapping", [z_dim, 2])
+        self.width = width
+        self.mapping = self.add_weight("mapping", [z_dim, width])
         if num_classes:
-            self.embedding = self.add_weight("embedding", [num_classes, 2])
-        self.kernel = self.add_weight("kernel", [2, SIDE * SIDE])
-        self.average = self.add_weight("average", [2], initializer="zeros", **STATE)
+            self.embedding = self.add_weight("embedding", [num_classes, width])
+        self.kernel = self.add_weight("kernel", [width, SIDE * SIDE])
+        self.average = self.add_weight("average", [width], initializer="zeros", **STATE)
         self.built = True
 
     def call(self, z, labels=None, training=False, seed=None):
@@ -56,20 +57,22 @@ class Linear(base.Generator):
     def synthesize(self, ws, noise="const", seed=None):
         del noise, seed
         w = 0.5 * (ws[:, 0] + ws[:, 1]) + self.bend * tf.sin(ws[:, 1])
+        taps.record(w[:, None, None, :])
         return tf.reshape(tf.matmul(w, self.kernel), [-1, SIDE, SIDE, 1])
 
 
 class Quadratic(base.Discriminator):
     """D(x) = x.a + |x K|^2 / 2, so that dD/dx = a + K K^T x."""
 
-    def __init__(self, num_classes=0, resolution=SIDE):
+    def __init__(self, num_classes=0, resolution=SIDE, width=2):
         super().__init__()
         self.num_classes, self.resolution = num_classes, resolution
         self.num_channels = 1
         size = resolution * resolution
         self.slope = self.add_weight("slope", [size])
-        self.kernel = self.add_weight("kernel", [size, 2])
-        self.u = self.add_weight("u", [2], initializer="ones", **STATE)
+        self.width = width
+        self.kernel = self.add_weight("kernel", [size, width])
+        self.u = self.add_weight("u", [width], initializer="ones", **STATE)
         self.built = True
 
     def call(self, images, labels=None, training=False):
@@ -79,7 +82,9 @@ class Quadratic(base.Discriminator):
             moved = tf.linalg.matvec(self.kernel, moved, transpose_a=True)
             updates.record(self.u, moved / tf.norm(moved), average=False)
         x = tf.reshape(images, [-1, self.slope.shape[0]])
-        bent = 0.5 * tf.reduce_sum(tf.matmul(x, self.kernel) ** 2, axis=1)
+        hidden = tf.matmul(x, self.kernel)
+        taps.record(hidden[:, None, None, :])
+        bent = 0.5 * tf.reduce_sum(hidden**2, axis=1)
         return tf.linalg.matvec(x, self.slope) + bent
 
 
@@ -145,15 +150,18 @@ def half_life(images, batch_size):
     return ema.half_life(images, batch_size, half_life_images=20)
 
 
-def make(pair, devices, objective, teachers=0, keep_weights=False, **options):
+def make(
+    pair, devices, objective, teachers=0, keep_weights=False, imitated=None, **options
+):
     """Builds a trainer with weights that depend on the roles only.
 
     Args:
       pair: makers (generator, discriminator).
       devices: names of the replicas.
       objective: of `goal`.
-      teachers: how many, of the discriminator's configuration.
+      teachers: how many, of the discriminator's configuration, or their makers.
       keep_weights: leave what the initializers gave.
+      imitated: makes the teacher's generator.
       **options: of the trainer.
     """
     strategy = tf.distribute.MirroredStrategy(
@@ -161,7 +169,11 @@ def make(pair, devices, objective, teachers=0, keep_weights=False, **options):
     )
     with strategy.scope():
         found = state.Networks(pair[0](), pair[1](), pair[0]())
-        found.teachers = [pair[1]() for _ in range(teachers)]
+        makers = [pair[1]] * teachers if isinstance(teachers, int) else teachers
+        found.teachers = [maker() for maker in makers]
+        if imitated is not None:
+            found.teacher_generator = imitated()
+            fill(found.teacher_generator, 77)
         if not keep_weights:
             members = [*found.by_role().values(), *found.teachers]
             for seed, network in enumerate(members):

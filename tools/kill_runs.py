@@ -28,6 +28,9 @@ from dglgan_tf.networks import files
 flags.DEFINE_integer("kills", 40, "How often the run is killed.", lower_bound=1)
 flags.DEFINE_integer("seed", 0, "Of the moments.")
 flags.DEFINE_integer("steps_per_kill", 12, "Length of the run, relative to the kills.")
+flags.DEFINE_float(
+    "patience_seconds", 900, "A process that needs longer counts as hung.", 1
+)
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 CONFIGURATION = """
@@ -67,13 +70,21 @@ def start(folder: Path, run: str) -> subprocess.Popen:
             ],
             cwd=folder,
             env={**os.environ, "PYTHONPATH": path},
+            stdin=subprocess.DEVNULL,
+            stdout=said,  # inherited, it would keep the caller's pipe open
             stderr=said,
         )  # fmt: skip
 
 
 def finish(folder: Path, run: str) -> None:
     """Runs a training that nobody kills."""
-    code = start(folder, run).wait()
+    process = start(folder, run)
+    try:
+        code = process.wait(timeout=flags.FLAGS.patience_seconds)
+    except subprocess.TimeoutExpired:
+        code = "a wait that was too long"
+    finally:
+        process.kill()
     if code:
         said = (folder / f"{run}.stderr").read_text()
         sys.exit(f"the run failed with {code}:\n{said[-3000:]}")
@@ -99,15 +110,23 @@ def kill(process, run: Path, steps: int, pause: float, in_save: bool) -> str:
       when that was.
     """
     began, before = time.time(), logged(run)
-    while steps and process.poll() is None and logged(run) - before < steps:
-        before = min(before, logged(run))  # what was not saved is dropped first
-        time.sleep(0.002)
-    time.sleep(pause)
-    while in_save and process.poll() is None:
-        if any(run.glob(".network-snapshot-*")):
-            break
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    end = began + flags.FLAGS.patience_seconds
+
+    def alive():
+        return process.poll() is None and time.time() < end
+
+    try:
+        while steps and alive() and logged(run) - before < steps:
+            before = min(before, logged(run))  # what was not saved is dropped first
+            time.sleep(0.002)
+        time.sleep(pause)
+        while in_save and alive() and not any(run.glob(".network-snapshot-*")):
+            pass
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait(timeout=60)
+    if time.time() >= end:
+        sys.exit(f"a run made no step in {flags.FLAGS.patience_seconds:.0f} s")
     torn = bool(list(run.glob(".network-snapshot-*")))
     return f"after {time.time() - began:.1f} s{', inside a save' if torn else ''}"
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from dglgan_tf.compat import tf
 from dglgan_tf.convert import biggan_deep_hf, biggan_pytorch
-from dglgan_tf.convert.parity_stylegan2 import to_nchw, to_nhwc
+from dglgan_tf.convert import parity_common as common
 from dglgan_tf.layers import spectral_norm, updates
 from dglgan_tf.networks import base
 
@@ -43,7 +43,7 @@ def _generator(loaded, reference, wrap):
         return got, _generator_features(generator, z[:1], labels[:1])
 
     images, features = wrap(compute)()
-    found = {n: to_nchw(x) for n, x in (images | features).items()}
+    found = {n: common.to_nchw(x) for n, x in (images | features).items()}
     if "out_y_shared" in reference:
         found["y_shared"] = generator.embedding(generator.onehot(labels))
     entries = biggan_pytorch.generator_entries(generator.get_config(), "plain")
@@ -90,8 +90,14 @@ def _largest(layer):
 
 
 def _scores(discriminator, reference, wrap):
-    real, labels = to_nhwc(reference["in_real"]), tf.constant(reference["in_real_y"])
-    fake, fake_labels = to_nhwc(reference["out_img"]), tf.constant(reference["in_y"])
+    real, labels = (
+        common.to_nhwc(reference["in_real"]),
+        tf.constant(reference["in_real_y"]),
+    )
+    fake, fake_labels = (
+        common.to_nhwc(reference["out_img"]),
+        tf.constant(reference["in_y"]),
+    )
 
     def compute():
         pooled = discriminator.features(real)
@@ -116,7 +122,7 @@ def _scores(discriminator, reference, wrap):
     return (
         scores
         | losses
-        | {name: to_nchw(x) for name, x in features.items()}
+        | {name: common.to_nchw(x) for name, x in features.items()}
         | _sigmas(discriminator, entries, reference, "D")
     )
 
@@ -134,9 +140,12 @@ def _trained(loaded, reference):
     with updates.collect() as moved:
         images = generator(z, labels, training=True)
     entries = biggan_pytorch.generator_entries(generator.get_config(), style)
-    found = {"train_img": to_nchw(images), **_state(generator, entries, moved, "G")}
+    found = {
+        "train_img": common.to_nchw(images),
+        **_state(generator, entries, moved, "G"),
+    }
     if discriminator is not None and "out_train_d_real" in reference:
-        real, labels = to_nhwc(reference["in_real"]), reference["in_real_y"]
+        real, labels = common.to_nhwc(reference["in_real"]), reference["in_real_y"]
         with updates.collect() as moved:
             found["train_d_real"] = discriminator(real, labels, training=True)
         entries = biggan_pytorch.discriminator_entries(discriminator.get_config())
@@ -165,33 +174,20 @@ def _state(network, entries, moved, letter):
 
 
 def _penalties(discriminator, reference, wrap):
-    real, labels = to_nhwc(reference["in_real"]), tf.constant(reference["in_real_y"])
-    count = len(reference.get("out_wgan_gp_penalty", ()))
-    alpha = tf.constant(reference["in_gp_alpha"][:count], tf.float32)
-    alpha = alpha[:, None, None, None]
-    mixed = alpha * real[:count] + (1 - alpha) * to_nhwc(reference["out_img"][:count])
-    mixed_labels = tf.constant(reference["in_y"])[:count]
+    real = common.to_nhwc(reference["in_real"])
+    labels = tf.constant(reference["in_real_y"])
 
     def compute():
-        gradient = _image_gradient(discriminator, real, labels)
-        other = _image_gradient(discriminator, mixed, mixed_labels)
-        length = tf.sqrt(tf.reduce_sum(tf.square(other), axis=[1, 2, 3]))
-        squared = tf.reduce_sum(tf.square(gradient), axis=[1, 2, 3])
-        return gradient, squared, tf.square(length - 1)
+        gradient = common.image_gradient(discriminator, real, labels)
+        return gradient, tf.reduce_sum(tf.square(gradient), axis=[1, 2, 3])
 
-    gradient, penalty, distance = wrap(compute)()
-    return {
-        "r1_grad": to_nchw(gradient),
-        "r1_penalty": penalty,
-        "wgan_gp_penalty": distance,
-    }
-
-
-def _image_gradient(discriminator, images, labels):
-    with tf.GradientTape() as tape:
-        tape.watch(images)
-        total = tf.reduce_sum(discriminator(images, labels))
-    return tape.gradient(total, images)
+    gradient, penalty = wrap(compute)()
+    found = {"r1_grad": common.to_nchw(gradient), "r1_penalty": penalty}
+    if "out_wgan_gp_penalty" in reference:
+        found["wgan_gp_penalty"] = common.interpolated(
+            discriminator, reference, wrap, tf.constant(reference["in_y"])
+        )
+    return found
 
 
 def deep_outputs(loaded, reference: dict, wrap) -> dict[str, np.ndarray]:
@@ -207,7 +203,7 @@ def deep_outputs(loaded, reference: dict, wrap) -> dict[str, np.ndarray]:
             **_deep_features(generator, z[:1], labels[:1]),
         }
 
-    found = {name: to_nchw(x) for name, x in wrap(compute)().items()}
+    found = {name: common.to_nchw(x) for name, x in wrap(compute)().items()}
     embedded = generator.embedding(generator.onehot(labels))
     found["cond_vector"] = np.concatenate([reference["in_z"], embedded], axis=1)
     return found | _deep_sigmas(generator, reference)

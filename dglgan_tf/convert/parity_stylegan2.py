@@ -5,6 +5,7 @@ import re
 import numpy as np
 
 from dglgan_tf.compat import tf
+from dglgan_tf.convert import parity_common as common
 from dglgan_tf.layers import updates
 
 PATH_DECAY = 0.01
@@ -29,16 +30,6 @@ def outputs(loaded, reference: dict, wrap) -> dict[str, np.ndarray]:
         found |= _scores(loaded.discriminator, reference, wrap)
         found |= _penalties(loaded.discriminator, reference, wrap)
     return found
-
-
-def to_nhwc(array):
-    """[N, C, H, W] to a float32 tensor [N, H, W, C]."""
-    return tf.constant(np.asarray(array, np.float32).transpose(0, 2, 3, 1))
-
-
-def to_nchw(images):
-    """[N, H, W, C] to an array [N, C, H, W]."""
-    return np.asarray(images).transpose(0, 3, 1, 2)
 
 
 def _labels(reference, name):
@@ -74,7 +65,7 @@ def _generator(loaded, reference, wrap):
         return ws, got, features
 
     ws, images, features = wrap(compute)()
-    found = {name: to_nchw(image) for name, image in images.items()}
+    found = {name: common.to_nchw(image) for name, image in images.items()}
     found["img_mix_inject3"] = found["img_mix"]
     found["ws"], found["w"] = ws, ws[:, 0]
     if truncates:
@@ -105,14 +96,14 @@ def _features(reference, prefix, features):
         else:
             side = 4 if match[1] == "conv1" else int(match[1])
         if side in features:
-            found[name[len("out_") :]] = to_nchw(features[side])[:1]
+            found[name[len("out_") :]] = common.to_nchw(features[side])[:1]
     return found
 
 
 def _paths(generator, reference, wrap):
     if "in_pl_noise" not in reference:
         return {}
-    noise = to_nhwc(reference["in_pl_noise"])
+    noise = common.to_nhwc(reference["in_pl_noise"])
     ws = generator.map(tf.constant(reference["in_z"]), _labels(reference, "in_c"))
 
     def compute():
@@ -134,8 +125,8 @@ def _paths(generator, reference, wrap):
 
 
 def _scores(discriminator, reference, wrap):
-    real, labels = to_nhwc(reference["in_real"]), _labels(reference, "in_real_c")
-    fake, fake_labels = to_nhwc(reference["out_img"]), _labels(reference, "in_c")
+    real, labels = common.to_nhwc(reference["in_real"]), _labels(reference, "in_real_c")
+    fake, fake_labels = common.to_nhwc(reference["out_img"]), _labels(reference, "in_c")
     count = len(reference["out_d_fake"])
     parts = {
         name: len(reference[f"out_{name}"])
@@ -146,9 +137,9 @@ def _scores(discriminator, reference, wrap):
     def compute():
         logits, features = discriminator.score_with_features(real, labels)
         got = {"d_real": logits}
-        got["d_fake"] = discriminator(fake[:count], _first(fake_labels, count))
+        got["d_fake"] = discriminator(fake[:count], common.first(fake_labels, count))
         for name, size in parts.items():
-            got[name] = discriminator(real[:size], _first(labels, size))
+            got[name] = discriminator(real[:size], common.first(labels, size))
         return got, features
 
     scores, features = wrap(compute)()
@@ -162,24 +153,20 @@ def _scores(discriminator, reference, wrap):
     return scores | losses | _features(reference, "dfeat", features)
 
 
-def _first(labels, count):
-    return None if labels is None else labels[:count]
-
-
 def _penalties(discriminator, reference, wrap):
-    real, labels = to_nhwc(reference["in_real"]), _labels(reference, "in_real_c")
+    real, labels = common.to_nhwc(reference["in_real"]), _labels(reference, "in_real_c")
     top = discriminator.blocks[str(discriminator.resolution)].conv0.kernel
 
     def compute():
         with tf.GradientTape() as outer:
-            gradient = _image_gradient(discriminator, real, labels)
+            gradient = common.image_gradient(discriminator, real, labels)
             penalty = tf.reduce_sum(tf.square(gradient), axis=[1, 2, 3])
             mean = tf.reduce_mean(penalty)
         return gradient, penalty, outer.gradient(mean, top)
 
     gradient, penalty, second = wrap(compute)()
     found = {
-        "r1_grad": to_nchw(gradient),
+        "r1_grad": common.to_nchw(gradient),
         "r1_penalty": penalty,
         "r1_penalty_per_image": penalty,
         "r1_penalty_mean_grad_conv0_top": np.transpose(second, (3, 2, 0, 1)),
@@ -187,30 +174,7 @@ def _penalties(discriminator, reference, wrap):
     if np.ndim(reference.get("out_r1_penalty", 0)) == 0:
         found["r1_penalty"] = np.mean(penalty)
     if "out_wgan_gp_penalty" in reference:
-        found["wgan_gp_penalty"] = _interpolated(discriminator, reference, wrap)
+        found["wgan_gp_penalty"] = common.interpolated(
+            discriminator, reference, wrap, _labels(reference, "in_c")
+        )
     return found
-
-
-def _image_gradient(discriminator, images, labels):
-    with tf.GradientTape() as tape:
-        tape.watch(images)
-        total = tf.reduce_sum(discriminator(images, labels))
-    return tape.gradient(total, images)
-
-
-def _interpolated(discriminator, reference, wrap, labels_name="in_c"):
-    """WGAN-GP's penalty per sample on mixtures of real and fake images."""
-    count = len(reference["out_wgan_gp_penalty"])
-    alpha = tf.constant(reference["in_gp_alpha"][:count], tf.float32)
-    alpha = alpha[:, None, None, None]
-    real = to_nhwc(reference["in_real"][:count])
-    fake = to_nhwc(reference["out_img"][:count])
-    mixed = alpha * real + (1 - alpha) * fake
-    labels = _first(_labels(reference, labels_name), count)
-
-    def compute():
-        gradient = _image_gradient(discriminator, mixed, labels)
-        length = tf.sqrt(tf.reduce_sum(tf.square(gradient), axis=[1, 2, 3]))
-        return tf.square(length - 1)
-
-    return wrap(compute)()

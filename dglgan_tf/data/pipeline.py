@@ -60,6 +60,8 @@ def make_dataset(
       dataset of {'images': float32 [B, H, W, C] in [-1, 1], 'labels': int32 [B]} with
       B = batch_size / count.
     """
+    if prefetch < -1:
+        raise ValueError(f"make_dataset.prefetch={prefetch} must be at least 0.")
     channels = _check(
         source, batch_size, resolution, num_channels, shard, start_image, repeat
     )

@@ -35,6 +35,19 @@ class Settings:
     max_images: int | None = None
     any_size: bool = False
 
+    def __post_init__(self):
+        for name in ("height", "width", "max_images"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name}={value} must be at least 1.")
+        if self.num_channels not in (None, 1, 3):
+            raise ValueError(f"channels={self.num_channels} must be 1 or 3.")
+        if (self.height is None) != (self.width is None):
+            raise ValueError(
+                f"width={self.width} and height={self.height}: give both, or "
+                "--resolution."
+            )
+
 
 class Items:
     """Images to convert, of any size and kind.

@@ -110,6 +110,15 @@ def synthetic(
       num_classes: labels go round the classes in turn; 0 gives no labels.
       seed: of the noise and the colours.
     """
+    least = {"num_examples": num_examples, "resolution": resolution}
+    for name, value in least.items():
+        if value < 1:
+            raise ValueError(f"synthetic.{name}={value} must be at least 1.")
+    if num_channels not in (1, 3) or num_classes < 0:
+        raise ValueError(
+            f"synthetic.num_channels={num_channels} must be 1 or 3, and "
+            f"synthetic.num_classes={num_classes} must be at least 0."
+        )
     random = np.random.RandomState(seed)
     labels = np.arange(num_examples) % max(num_classes, 1)
     ramp = np.linspace(0, 160, resolution)

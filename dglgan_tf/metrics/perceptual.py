@@ -67,9 +67,13 @@ class Perceptual:
         """Returns what decides the distance, for the protocol."""
         return {"extractor": self.name, "weights_sha256": self.weights_sha256}
 
+    def taps(self, images) -> list[tf.Tensor]:
+        """Returns the feature maps [N, h, w, c] of images in [0, 255]."""
+        return self._taps(_colour(images))
+
     def distance(self, first, second) -> tf.Tensor:
         """Returns distances [N] of images [N, H, W, 1 or 3] in [0, 255]."""
-        maps = self._taps(tf.concat([_colour(first), _colour(second)], axis=0))
+        maps = self.taps(tf.concat([first, second], axis=0))
         weights = self._weights or [None] * len(maps)
         total = 0.0
         for tap, weight in zip(maps, weights, strict=True):
@@ -172,6 +176,15 @@ def offline(weights: str | None = None) -> Perceptual:
 
     digest = extractors.sha256(str(path))
     return Perceptual(efficientnet_lite0.NAME, taps, None, digest)
+
+
+def efficientnet_lite0_taps() -> Callable:
+    """Returns images [N, H, W, 1 or 3] in [-1, 1] -> maps of EfficientNet-Lite0.
+
+    For a loss: the package's weights, differentiable, sizes as in `offline`.
+    """
+    distance = offline()
+    return lambda images: distance.taps(127.5 * images + 127.5)
 
 
 BUILDERS: dict[str, Callable[..., Perceptual]] = {

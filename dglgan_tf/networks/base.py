@@ -80,6 +80,16 @@ class Generator(Network):
         """
         raise NotImplementedError
 
+    def call_frozen(self, z, labels=None, seed=None):
+        """Generates what a training call draws from the same latents, moving nothing.
+
+        Styles are mixed and noise is drawn as in training, so that a student called
+        with the same seed is compared on equal terms; moments and spectral vectors are
+        the stored ones. Arguments and result as `call`.
+        """
+        del seed
+        return self(z, labels, training=False)
+
 
 class Discriminator(Network):
     """Images and labels to logits."""

@@ -19,7 +19,7 @@ import gin
 
 from dglgan_tf.compat import keras, tf
 from dglgan_tf.layers import attention as attention_layers
-from dglgan_tf.layers import conditional_norm, spectral_norm
+from dglgan_tf.layers import conditional_norm, spectral_norm, taps
 from dglgan_tf.networks import base
 from dglgan_tf.networks import biggan_layout as layout
 from dglgan_tf.ops import fold
@@ -251,6 +251,7 @@ class BigGANGenerator(base.Generator):
         x = tf.reshape(x, [-1, 4, 4, x.shape[1] // 16])
         for block, condition in zip(self.blocks, conditions, strict=True):
             x = block(x, condition, training=training)
+            taps.record(x)
         x = tf.nn.relu(self.output_norm(x, training=training))
         x = self.output_conv(x, training=training)
         return tf.tanh(tf.cast(x, tf.float32))
@@ -328,6 +329,7 @@ class BigGANDiscriminator(base.Discriminator):
         x = images
         for block in self.blocks:
             x = block(x, training=training)
+            taps.record(x)
         return tf.reduce_sum(tf.cast(tf.nn.relu(x), tf.float32), axis=[1, 2])
 
     def call(self, images, labels=None, training=False):

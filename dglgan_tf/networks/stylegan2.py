@@ -26,7 +26,7 @@ import gin
 import numpy as np
 
 from dglgan_tf.compat import keras, tf
-from dglgan_tf.layers import equalized, updates
+from dglgan_tf.layers import equalized, taps, updates
 from dglgan_tf.layers import noise as noise_layers
 from dglgan_tf.networks import base, stylegan2_discriminator
 from dglgan_tf.networks import stylegan2_blocks as blocks
@@ -185,6 +185,12 @@ class StyleGAN2Generator(base.Generator):
         ws = self.map(z, labels, training=True, seed=seed)
         return self.synthesize(ws, noise="random", seed=seed)
 
+    def call_frozen(self, z, labels=None, seed=None):
+        """See `base.Generator`: styles mixed, random noise, no truncation."""
+        with updates.collect():  # dropped: w_avg stays
+            ws = self.training_ws(z, labels, seed)
+        return self.synthesize(ws, noise="random", seed=seed)
+
     def map(self, z, labels=None, training=False, seed=None):
         """Maps latents to style vectors.
 
@@ -298,6 +304,7 @@ class StyleGAN2Generator(base.Generator):
             own = ws[first : 2 * index + 2]
             x = block(x, own, noise_mode=noise, seeds=uses)
             features[int(side)] = x
+            taps.record(x)
             if images is not None:
                 images = resample.upsample2(images, self._fir)
                 equalized.enter_filter(self, images, self._fir)

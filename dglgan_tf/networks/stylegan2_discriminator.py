@@ -6,7 +6,7 @@ import gin
 import numpy as np
 
 from dglgan_tf.compat import keras, tf
-from dglgan_tf.layers import equalized, minibatch_std
+from dglgan_tf.layers import equalized, minibatch_std, taps
 from dglgan_tf.networks import base
 from dglgan_tf.networks import stylegan2_blocks as blocks
 from dglgan_tf.ops import resample
@@ -242,6 +242,7 @@ class StyleGAN2Discriminator(base.Discriminator):
                 equalized.enter_filter(self, images, self._fir)
             x = block(x)
             features[int(side)] = x
+            taps.record(x)
         return self._read_out(self.head(x), onehot), features
 
     def _read_out(self, out, onehot):

@@ -9,7 +9,7 @@ of the training images are summed, and `next_probability` is applied every few s
 import gin
 
 from dglgan_tf.compat import tf
-from dglgan_tf.training import ada_geometry, ada_pixels
+from dglgan_tf.training import ada_draws, ada_geometry, ada_pixels
 
 _KEYS = 10  # more than any part draws
 
@@ -80,11 +80,7 @@ def draw(
     for index, (part, (make, _)) in enumerate(_PARTS.items()):
         if not factors.get(part):
             continue
-        keys = tf.random.experimental.stateless_split(
-            tf.random.experimental.stateless_fold_in(seed, index, alg="philox"),
-            _KEYS,
-            alg="philox",
-        )
+        keys = ada_draws.keys(seed, index, _KEYS)
         chance = tf.cast(probability, tf.float32) * factors[part]
         drawn[part] = make(keys, shape if part == "noise" else shape[0], chance)
     return drawn

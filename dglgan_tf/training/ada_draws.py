@@ -1,18 +1,25 @@
-"""Stateless draws for augmentation: one seed, one number, on every device."""
+"""Draws for augmentation: one seed, one number, on every device, under XLA or not."""
 
 import math
 
 from dglgan_tf.compat import tf
+from dglgan_tf.ops import philox
+
+
+def keys(seed, use: int, count: int) -> tf.Tensor:
+    """Returns [count, 2] int32 seeds, each for one draw of a use of `seed`."""
+    seed = philox.fold(seed, use)
+    return tf.random.experimental.stateless_split(seed, count, alg="philox")
 
 
 def uniform(key, shape, low, high):
     """Returns float32 uniform values."""
-    return tf.random.stateless_uniform(shape, key, low, high, alg="philox")
+    return low + (high - low) * philox.uniform(shape, key)
 
 
 def normal(key, shape, deviation):
     """Returns float32 normal values of mean 0."""
-    return tf.random.stateless_normal(shape, key, 0.0, deviation, alg="philox")
+    return deviation * philox.normal(shape, key)
 
 
 def log_normal(key, shape, octaves):

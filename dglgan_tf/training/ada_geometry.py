@@ -28,9 +28,7 @@ def draw_copies(keys: tf.Tensor, batch_size: int, probability: tf.Tensor) -> dic
       height and width (down, right)}.
     """
     coin = ada_draws.uniform(keys[0], [batch_size], 0.0, 2.0) >= 1.0
-    turns = tf.random.stateless_uniform(
-        [batch_size], keys[1], 0, 4, tf.int32, alg="philox"
-    )
+    turns = tf.cast(ada_draws.uniform(keys[1], [batch_size], 0.0, 4.0), tf.int32)
     shift = ada_draws.uniform(keys[2], [batch_size, 2], -0.125, 0.125)
     return {
         "flip": tf.logical_and(

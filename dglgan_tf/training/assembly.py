@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 
+from dglgan_tf import arguments
 from dglgan_tf.training import objective, optimizers, phase, state
 
 
@@ -26,14 +27,7 @@ class Layout:
         return dataclasses.replace(self, g_microbatches=g, d_microbatches=d)
 
     def __post_init__(self):
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if field.type is bool:
-                continue
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(
-                    f"Trainer.{field.name}={value!r} must be an integer >= 1"
-                )
+        arguments.check(self, owner="Trainer")
 
 
 def parts(batch_size: int, replicas: int, given: int, limit: int | None) -> int:
@@ -67,26 +61,38 @@ def make_state(
     goal: objective.Objective,
     g_optimizer: Callable,
     d_optimizer: Callable,
+    teacher_optimizer: Callable,
 ) -> state.TrainState:
     """Builds optimizers and slots; under the strategy's scope.
 
     Args:
       networks: what is trained.
-      goal: its lazy intervals correct the optimizers.
-      g_optimizer, d_optimizer: (reg_interval_steps=0) -> Keras optimizer.
+      goal: bound to them; its lazy intervals correct the optimizers.
+      g_optimizer, d_optimizer, teacher_optimizer: (reg_interval_steps=0) -> Keras
+        optimizer.
     """
     g_interval = goal.path_length_interval_steps if goal.path_length_weight else 0
     d_interval = goal.r1_interval_steps if goal.has_lazy_penalty else 0
     made = {
-        "g": (g_optimizer(reg_interval_steps=g_interval), networks.generator),
-        "d": (d_optimizer(reg_interval_steps=d_interval), networks.discriminator),
+        "g": (
+            g_optimizer(reg_interval_steps=g_interval),
+            [*networks.generator.trainable_variables, *goal.trained("generator")],
+        )
     }
+    if goal.adversarial_weight:
+        made["d"] = (
+            d_optimizer(reg_interval_steps=d_interval),
+            [
+                *networks.discriminator.trainable_variables,
+                *goal.trained("discriminator"),
+            ],
+        )
     if goal.update_teachers:
         for index, teacher in enumerate(networks.teachers):
-            made[f"teacher{index}"] = (d_optimizer(), teacher)
-    for optimizer, network in made.values():
-        optimizers.build(optimizer, network.trainable_variables)
-    slots = {}
+            made[f"teacher{index}"] = (teacher_optimizer(), teacher.trainable_variables)
+    for optimizer, variables in made.values():
+        optimizers.build(optimizer, variables)
+    slots = goal.variables()
     if goal.path_length_weight:
         slots["path_length_mean"] = state.slot("path_length_mean")
     return state.TrainState(
@@ -114,11 +120,11 @@ def make_phases(
             f"{layout.batch_size} with a relativistic generator loss"
         )
 
-    def make(name, loss_fn, network, optimizer, **options):
+    def make(name, loss_fn, network, optimizer, trained=(), **options):
         return phase.Phase(
             name,
             loss_fn,
-            list(network.trainable_variables),
+            [*network.trainable_variables, *trained],
             train_state.optimizers[optimizer],
             local=local,
             **options,
@@ -126,7 +132,9 @@ def make_phases(
 
     frozen = layout.frozen_generator
     g_phases = [] if frozen else _generator(make, train_state, goal, layout)
-    d_phases = _discriminator(make, train_state.networks, goal, layout)
+    d_phases = []
+    if goal.adversarial_weight:
+        d_phases = _discriminator(make, train_state.networks, goal, layout)
     order = d_phases + g_phases if layout.d_first else g_phases + d_phases
     order += _teachers(make, train_state.networks, goal, layout)
     _check_owners(order)
@@ -147,6 +155,7 @@ def _generator(make, train_state, goal, layout):
             lambda batch: goal.generator_loss(networks, batch),
             networks.generator,
             "g",
+            goal.trained("generator"),
             batch_size=layout.batch_size,
             microbatches=layout.g_microbatches,
             reals=reals,
@@ -188,6 +197,7 @@ def _discriminator(make, networks, goal, layout):
             lambda batch: loss(networks, batch),
             networks.discriminator,
             "d",
+            goal.trained("discriminator"),
             repeats=layout.d_steps,
             reals="last" if fetched else "next",
             **options,

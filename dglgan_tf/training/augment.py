@@ -11,6 +11,7 @@ import gin
 import numpy as np
 
 from dglgan_tf.compat import tf
+from dglgan_tf.ops import philox
 from dglgan_tf.training import ada_draws
 
 
@@ -74,7 +75,7 @@ def diffaugment(
     del probability
     images = tf.convert_to_tensor(images)
     size = images.shape[0]
-    keys = tf.random.experimental.stateless_split(seed, 5, alg="philox")
+    keys = ada_draws.keys(seed, 0, 5)
     if color:
         brightness = ada_draws.uniform(keys[0], [size], -0.5, 0.5)
         saturation = ada_draws.uniform(keys[1], [size], 0.0, 2.0)
@@ -180,6 +181,5 @@ def chain(
       parts: augmentations, first to last.
     """
     for index, part in enumerate(parts):
-        own = tf.random.experimental.stateless_fold_in(seed, index, alg="philox")
-        images = part(images, own, probability)
+        images = part(images, philox.fold(seed, index), probability)
     return images

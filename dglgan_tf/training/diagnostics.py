@@ -27,29 +27,37 @@ def _singular_values(networks):
     return found
 
 
-def _scores_and_terms(goal, networks, fakes, reals):
+def _scores_and_terms(goal, networks, fakes, reals, imitated):
     """Scores of all discriminators; the generator's two terms, where guided.
 
-    `fakes` and `reals` are (images, labels).
+    `fakes`, `reals` and `imitated` are (images, labels), the last one None without
+    images of a teacher.
     """
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(fakes[0])
         student = networks.discriminator(*fakes, training=False)
         real = networks.discriminator(*reals, training=False)
-        adversarial = tf.reduce_mean(goal.g_loss(student, real))
         teacher = [t(*fakes, training=False) for t in networks.teachers]
-        term = 0.0
-        if teacher:
-            compared = goal.teacher_reals(networks.teachers, *reals)
+        own = goal.own_losses(student, real, teacher[0] if teacher else None)
+        adversarial, term = tf.reduce_mean(own), 0.0
+        guided = bool(teacher and goal.guidance_weight)
+        real_scores = [t(*reals, training=False) for t in networks.teachers]
+        if guided:
+            compared = real_scores if goal.needs_reals else None
             term = tf.reduce_mean(goal.guidance(teacher, goal.g_loss, compared))
     found = {
         "scores/student_real": tf.reduce_mean(real),
         "scores/student_fake": tf.reduce_mean(student),
     }
     if teacher:
-        real_scores = [t(*reals, training=False) for t in networks.teachers]
         found["scores/teacher_real"] = tf.reduce_mean(tf.stack(real_scores))
         found["scores/teacher_fake"] = tf.reduce_mean(tf.stack(teacher))
+    if imitated is not None:
+        theirs = [t(*imitated, training=False) for t in networks.teachers]
+        own = networks.discriminator(*imitated, training=False)
+        found["scores/teacher_teacher_fake"] = tf.reduce_mean(tf.stack(theirs))
+        found["scores/student_teacher_fake"] = tf.reduce_mean(own)
+    if guided:
         terms = diagnostics.compare_terms(
             tape.gradient(adversarial, fakes[0]), tape.gradient(term, fakes[0])
         )
@@ -57,17 +65,27 @@ def _scores_and_terms(goal, networks, fakes, reals):
     return found
 
 
-def compile_diagnostics(train, reals: dict) -> Callable[[], dict]:
+def _pair(batch, num_classes):
+    labels = tf.convert_to_tensor(batch["labels"]) if num_classes else None
+    return tf.convert_to_tensor(batch["images"]), labels
+
+
+def compile_diagnostics(
+    train, reals: dict, imitated: dict | None = None
+) -> Callable[[], dict]:
     """Returns () -> {metric: [] tensor}; cross-replica context, no XLA.
 
     Args:
       train: the `Trainer`.
       reals: {'images' [N, H, W, C] float32, 'labels' [N]}; N fakes are drawn anew
         each time, from the run's seed and step.
+      imitated: likewise images of the first teacher's generator; None = none.
 
     The metrics:
       scores/student_real, scores/student_fake: means of the student's D.
-      scores/teacher_real, scores/teacher_fake: means over teachers, where guided.
+      scores/teacher_real, scores/teacher_fake: means over teachers, where there are.
+      scores/student_teacher_fake, scores/teacher_teacher_fake: the same judges on
+        images of the teacher's generator: what the student's should score in the end.
       diversity/ratio: standard deviation of pixels over the fakes, relative to that
         over the reals; near 0 when the generator has collapsed.
       singular/generator, singular/discriminator: largest singular value among the
@@ -77,22 +95,21 @@ def compile_diagnostics(train, reals: dict) -> Callable[[], dict]:
         the two generator terms send to the fakes (`losses.diagnostics`).
     """
     goal, networks = train.objective, train.state.networks
-    size = int(reals["images"].shape[0])
     latents = draws.Latents(networks.generator.z_dim, networks.generator.num_classes)
-    images = tf.convert_to_tensor(reals["images"])
-    labels = None
-    if networks.generator.num_classes:
-        labels = tf.convert_to_tensor(reals["labels"])
+    images, _ = reals = _pair(reals, networks.generator.num_classes)
+    if imitated is not None:
+        imitated = _pair(imitated, networks.generator.num_classes)
 
     @tf.function(autograph=False)
     def compute(seed):
+        size = int(images.shape[0])
         batch = draws.fakes(latents, seed, size, 0, size)
         with updates.collect():  # dropped: every statistic stays where it is
             fake = networks.generator(
                 batch["z"], batch.get("fake_labels"), training=True, seed=seed
             )
         found = _scores_and_terms(
-            goal, networks, (fake, batch.get("fake_labels")), (images, labels)
+            goal, networks, (fake, batch.get("fake_labels")), reals, imitated
         )
         spread = _spread(fake) / tf.maximum(_spread(images), 1e-6)
         return {**found, "diversity/ratio": spread, **_singular_values(networks)}

@@ -8,18 +8,18 @@ Only the fake half of the teacher's term has a gradient for G, the student's D n
 sees it, and the teacher's D is frozen or, as a variant, updated on the student's fakes.
 """
 
+import copy
 import dataclasses
 from collections.abc import Callable, Sequence
 
 import gin
 
+from dglgan_tf import arguments
 from dglgan_tf.compat import tf
-from dglgan_tf.layers import updates
 from dglgan_tf.losses import guidance as guidance_terms
 from dglgan_tf.losses import regularizers
-from dglgan_tf.networks import base
-from dglgan_tf.ops import philox
-from dglgan_tf.training import draws
+from dglgan_tf.training import augmentation, penalties, views
+from dglgan_tf.training import terms as loss_terms
 
 
 def scores_joint(discriminator, real, real_labels, fake, fake_labels):
@@ -50,31 +50,8 @@ def scores_separate(discriminator, real, real_labels, fake, fake_labels):
     return discriminator(real, real_labels, training=True), fake_logits
 
 
-def orthogonal_kernels(generator) -> dict:
-    """Returns {name: variable} of what orthogonal regularization acts on.
-
-    Trainable variables with two or more axes; not the shared class embedding, whose
-    rows would have to be as many directions as there are classes.
-    """
-    return {
-        name: variable
-        for name, variable in base.named_variables(generator).items()
-        if variable.trainable
-        and len(variable.shape) >= 2
-        and name.split("/")[0] != "embedding"
-    }
-
-
-def _still_fakes(generator, batch):
-    """Fakes as in training; the generator's statistics do not move."""
-    with updates.collect():  # dropped
-        return generator(
-            batch["z"], batch.get("fake_labels"), training=True, seed=batch["seed"]
-        )
-
-
-def _is_number(value) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _needs(loss, what) -> bool:
+    return bool(getattr(loss, f"needs_{what}_logits", False))
 
 
 @gin.configurable
@@ -88,9 +65,12 @@ class Objective:
     replica context, under XLA or not.
 
     Attributes:
-      d_loss: (real_logits, fake_logits) -> [N] (`losses.adversarial`).
-      g_loss: (fake_logits, real_logits=None) -> [N].
+      d_loss: (real_logits, fake_logits) -> [N] (`losses.adversarial`); one that
+        `needs_teacher_logits` (`losses.smoothing`) takes the first teacher's of both.
+      g_loss: (fake_logits, real_logits=None) -> [N], or (fake_logits, teacher_logits).
       d_scores: how the discriminator sees reals and fakes.
+      adversarial_weight: weight of the student discriminator's term in the generator's
+        loss; 0 leaves the whole game out: no discriminator step runs.
       guidance: (list of teacher logits, g_loss) -> [N] (`losses.guidance`).
       guidance_weight: weight of the teacher term; 0 leaves it out.
       guidance_schedule: (images seen, weight) -> weight now; None = constant.
@@ -107,11 +87,14 @@ class Objective:
       path_length_batch_shrink: its batch is this many times smaller.
       orthogonal_weight: modified orthogonal regularization of the generator (BigGAN,
         eq. 3); its shared class embedding is left out.
+      augment: how images change on their way to discriminators; None = not.
+      terms: what else the players' losses hold (`training.terms`).
     """
 
     d_loss: Callable = gin.REQUIRED
     g_loss: Callable = gin.REQUIRED
     d_scores: Callable = scores_joint
+    adversarial_weight: float = 1.0
     guidance: Callable = guidance_terms.sum_teachers
     guidance_weight: float = 0.1
     guidance_schedule: Callable | None = None
@@ -126,28 +109,83 @@ class Objective:
     path_length_decay: float = 0.01
     path_length_batch_shrink: int = 2
     orthogonal_weight: float = 0.0
+    augment: augmentation.Augmentation | None = None
+    terms: Sequence[loss_terms.Term] = ()
 
     def __post_init__(self):
-        for field in dataclasses.fields(self):
-            name, value = field.name, getattr(self, field.name)
-            if field.type is Callable and not callable(value):
+        arguments.check(self)
+        if isinstance(self.terms, loss_terms.Term):
+            raise ValueError("Objective.terms must be a list: write [ ] around it")
+        for term in self.terms:
+            if not isinstance(term, loss_terms.Term):
                 raise ValueError(
-                    f"Objective.{name}={value!r} must be a function: write @ before "
-                    "its name in gin"
+                    f"Objective.terms holds {term!r}: name terms of training/terms.py "
+                    "with @ before and () behind, such as [@OutputL1()]"
                 )
-            if field.type is float and not (_is_number(value) and value >= 0):
-                raise ValueError(f"Objective.{name}={value!r} must be 0 or more")
-            if field.type is int and not (isinstance(value, int) and value >= 1):
-                raise ValueError(f"Objective.{name}={value!r} must be an integer >= 1")
+        names = [term.name for term in self.terms]
+        if len(names) != len(set(names)):
+            raise ValueError(f"Objective.terms={names} must be distinct")
+        if _needs(self.g_loss, "teacher") and self.guidance_weight:
+            raise ValueError(
+                f"Objective.g_loss={self.g_loss.__name__} listens to the teacher "
+                f"already: guidance_weight={self.guidance_weight} must be 0"
+            )
+        if self.update_teachers and not self.adversarial_weight:
+            raise ValueError(
+                "Objective.update_teachers needs the student's game: adversarial_weight"
+                "=0 must not go with it"
+            )
+
+    def bound(self, networks) -> "Objective":
+        """Returns a copy for these networks, with the variables that its parts need.
+
+        Under the strategy's scope.
+
+        Raises:
+          ValueError: a part needs a teacher, and there is none.
+        """
+        self._find_teacher(networks)
+        parts = [copy.copy(term) for term in self.terms]
+        for term in parts:
+            term.build(networks)
+        augment = copy.copy(self.augment)
+        if augment is not None:
+            augment.build()
+        return dataclasses.replace(self, terms=parts, augment=augment)
+
+    def _find_teacher(self, networks):
+        losses = (self.d_loss, self.g_loss)
+        asking = [term.name for term in self.terms if term.needs_teacher]
+        asking += [loss.__name__ for loss in losses if _needs(loss, "teacher")]
+        imitating = [t.name for t in self.terms if t.needs_teacher_generator]
+        if imitating and networks.teacher_generator is None:
+            if networks.load_teacher_generator is None:
+                raise ValueError(
+                    f"{imitating[0]} needs a teacher's generator: name a teacher in "
+                    "train.teachers"
+                )
+            networks.teacher_generator = networks.load_teacher_generator()
+        if asking and not networks.teachers:
+            raise ValueError(f"{asking[0]} needs a teacher: name one in train.teachers")
+
+    def variables(self) -> dict:
+        """Returns {name: variable} of what a checkpoint must hold, once bound."""
+        parts = {term.name: term for term in self.terms}
+        if self.augment is not None:
+            parts["augment"] = self.augment
+        return {
+            f"{name}/{key}": variable
+            for name, part in parts.items()
+            for key, variable in part.variables().items()
+        }
+
+    def trained(self, player: str) -> list:
+        """Returns the terms' variables that the optimizer of a player moves."""
+        return [v for term in self.terms for v in term.trained(player)]
 
     def facts(self) -> dict:
         """Returns the objective as plain values, by which a resume is compared."""
-        return {
-            name: getattr(value, "__name__", type(value).__name__)
-            if callable(value)
-            else value
-            for name, value in vars(self).items()
-        }
+        return {name: _plain(value) for name, value in vars(self).items()}
 
     def weight_at(self, images: int) -> float:
         """Returns the guidance weight after `images` images (host)."""
@@ -155,56 +193,75 @@ class Objective:
             return float(self.guidance_weight)
         return float(self.guidance_schedule(images, self.guidance_weight))
 
+    def scalars(self, images: int) -> dict[str, float]:
+        """Returns the numbers that the step after `images` images takes (host)."""
+        found = {"guidance_weight": self.weight_at(images)}
+        for term in self.terms:
+            found |= term.scalars(images)
+        return found
+
     def generator_loss(self, networks, batch) -> tuple[tf.Tensor, dict]:
-        """L_G = E[g_loss(D(G(z)))] + guidance_weight * E[guidance(D_teacher(G(z)))]."""
-        labels = batch.get("fake_labels")
-        fake = networks.generator(batch["z"], labels, training=True, seed=batch["seed"])
-        real_logits = None
-        if self.needs_reals:
-            real_logits, logits = self.d_scores(
-                networks.discriminator, batch["images"], batch.get("labels"),
-                fake, labels,
-            )  # fmt: skip
-        else:
-            logits = networks.discriminator(fake, labels, training=True)
-        adversarial = tf.reduce_mean(self.g_loss(logits, real_logits))
-        metrics = {"adversarial": adversarial, "score_fake": tf.reduce_mean(logits)}
-        loss = adversarial
+        """L_G = E[g_loss(D(G(z)))] + guidance_weight * E[guidance(D_teacher(G(z)))].
+
+        With the weights and terms of the configuration.
+        """
+        view = views.View(self, networks, batch, train_generator=True)
+        loss, metrics = 0.0, {}
+        if self.adversarial_weight:
+            loss, metrics = self._adversarial(view)
         if networks.teachers and self.guidance_weight:
-            term, scores = self._guidance(networks.teachers, fake, batch)
+            reals = view.teacher_real_logits if self.needs_reals else None
+            logits = view.teacher_logits
+            term = tf.reduce_mean(self.guidance(logits, self.g_loss, reals))
             loss += batch["guidance_weight"] * term
-            metrics.update(guidance=term, **scores)
+            score = tf.reduce_mean(tf.add_n(logits)) / len(logits)
+            metrics.update(guidance=term, teacher_score_fake=score)
         if self.orthogonal_weight:
-            kernels = orthogonal_kernels(networks.generator)
+            kernels = penalties.orthogonal_kernels(networks.generator)
             penalty = regularizers.orthogonal(list(kernels.values()))
             loss += self.orthogonal_weight * penalty
             metrics["orthogonal"] = penalty
+        for term in self.terms:
+            loss = _add(loss, metrics, term.generator(view))
         return loss, metrics
 
-    def _guidance(self, teachers: Sequence, fake, batch):
-        # A teacher is called in inference mode: not even its spectral vectors move.
-        labels = batch.get("fake_labels")
-        logits = [teacher(fake, labels, training=False) for teacher in teachers]
-        reals = self.teacher_reals(teachers, batch.get("images"), batch.get("labels"))
-        term = tf.reduce_mean(self.guidance(logits, self.g_loss, reals))
-        scores = {"teacher_score_fake": tf.reduce_mean(tf.add_n(logits)) / len(logits)}
-        return term, scores
+    def _adversarial(self, view):
+        needs = _needs(self.g_loss, "teacher")
+        losses = self.own_losses(
+            view.fake_logits,
+            view.real_logits,
+            view.teacher_logits[0] if needs else None,
+        )
+        for term in self.terms:
+            weights = term.sample_weights(view)
+            losses = losses if weights is None else weights * losses
+        mean = tf.reduce_mean(losses)
+        metrics = {"adversarial": mean, "score_fake": tf.reduce_mean(view.fake_logits)}
+        if self.adversarial_weight != 1.0:
+            mean = self.adversarial_weight * mean
+        return mean, metrics
 
-    def teacher_reals(self, teachers: Sequence, images, labels) -> list | None:
-        """Returns the teachers' scores of reals for a g_loss that compares with them.
+    def own_losses(self, fake_logits, real_logits, teacher_logits) -> tf.Tensor:
+        """Returns [N]: the generator's loss under the student's discriminator.
 
         Args:
-          teachers: discriminators, called in inference mode.
-          images: [N, H, W, C] reals; labels: [N] or None.
+          fake_logits: [N] scores of the fakes.
+          real_logits: [N] scores of reals, or None where `g_loss` needs none.
+          teacher_logits: [N] the first teacher's scores of the fakes, likewise.
         """
-        if not self.needs_reals:
-            return None
-        return [teacher(images, labels, training=False) for teacher in teachers]
+        if _needs(self.g_loss, "teacher"):
+            return self.g_loss(fake_logits, teacher_logits)
+        return self.g_loss(fake_logits, real_logits)
 
     @property
     def needs_reals(self) -> bool:
         """Whether the generator's loss compares fakes with reals."""
-        return bool(getattr(self.g_loss, "needs_real_logits", False))
+        return _needs(self.g_loss, "real")
+
+    @property
+    def needs_teacher_scores(self) -> bool:
+        """Whether the generator's own loss listens to the first teacher."""
+        return _needs(self.g_loss, "teacher")
 
     @property
     def has_lazy_penalty(self) -> bool:
@@ -212,104 +269,78 @@ class Objective:
         return bool(self.r1_gamma or self.r2_gamma)
 
     def discriminator_loss(self, networks, batch) -> tuple[tf.Tensor, dict]:
-        """L_D = E[d_loss(D(x), D(G(z)))]; the generator gets no gradient."""
-        labels = batch.get("fake_labels")
-        fake = networks.generator(batch["z"], labels, training=True, seed=batch["seed"])
-        return self._real_fake_loss(networks.discriminator, fake, batch)
+        """L_D = E[d_loss(D(x), D(G(z)))] + terms; the generator gets no gradient."""
+        return self._real_fake_loss(views.View(self, networks, batch))
 
     def fitting_loss(self, networks, batch) -> tuple[tf.Tensor, dict]:
         """The discriminator's loss against a generator that stays as it is."""
-        fake = _still_fakes(networks.generator, batch)
-        return self._real_fake_loss(networks.discriminator, fake, batch)
-
-    def _real_fake_loss(self, discriminator, fake, batch):
-        fake = tf.stop_gradient(fake)
-        real_logits, fake_logits = self.d_scores(
-            discriminator, batch["images"], batch.get("labels"),
-            fake, batch.get("fake_labels"),
-        )  # fmt: skip
-        loss = tf.reduce_mean(self.d_loss(real_logits, fake_logits))
-        metrics = {
-            "score_real": tf.reduce_mean(real_logits),
-            "score_fake": tf.reduce_mean(fake_logits),
-            "sign_real": tf.reduce_mean(tf.sign(real_logits)),
-        }
-        if self.gradient_penalty_weight:
-            penalty = self._gradient_penalty(discriminator, fake, batch)
-            drift = tf.reduce_mean(regularizers.drift(real_logits))
-            loss += self.gradient_penalty_weight * penalty + self.drift_weight * drift
-            metrics.update(gradient_penalty=penalty, drift=drift)
-        return loss, metrics
-
-    def _gradient_penalty(self, discriminator, fake, batch):
-        labels = batch.get("labels")
-        alpha = philox.uniform([fake.shape[0]], draws.fold(batch["seed"], 11))
-        penalty = regularizers.gradient_penalty(
-            lambda images: discriminator(images, labels, training=True),
-            batch["images"], fake, alpha,
-        )  # fmt: skip
-        return tf.reduce_mean(penalty)
+        return self._real_fake_loss(views.View(self, networks, batch, still=True))
 
     def teacher_loss(self, networks, index: int, batch) -> tuple[tf.Tensor, dict]:
         """The discriminator's loss for an updated teacher (method 1.4).
 
         The student's statistics do not move here: they moved in its own phases.
         """
-        fake = _still_fakes(networks.generator, batch)
-        return self._real_fake_loss(networks.teachers[index], fake, batch)
+        judge = networks.teachers[index]
+        return self._real_fake_loss(
+            views.View(self, networks, batch, judge=judge, still=True)
+        )
 
-    def lazy_penalty(self, networks, discriminator, batch) -> tuple[tf.Tensor, dict]:
-        """gamma/2 * E[sum |dD(x)/dx|^2], times the lazy interval: R1 and R2."""
-        loss, metrics = 0.0, {}
-        weight = 0.5 * self.r1_interval_steps
-        if self.r1_gamma:
-            labels = batch.get("labels")
-            penalty, _ = regularizers.r1(
-                lambda images: discriminator(images, labels, training=True),
-                batch["images"],
+    def _real_fake_loss(self, view):
+        real, fake = view.real_logits, view.fake_logits
+        opinions = ()
+        if _needs(self.d_loss, "teacher"):
+            opinions = view.teacher_real_logits[0], view.teacher_logits[0]
+        loss = tf.reduce_mean(self.d_loss(real, fake, *opinions))
+        metrics = {
+            "score_real": tf.reduce_mean(real),
+            "score_fake": tf.reduce_mean(fake),
+            "sign_real": tf.reduce_mean(tf.sign(real)),
+        }
+        if self.gradient_penalty_weight:
+            penalty, found = penalties.wgan(
+                view, self.gradient_penalty_weight, self.drift_weight
             )
-            metrics["r1"] = tf.reduce_mean(penalty)
-            loss += weight * self.r1_gamma * metrics["r1"]
-        if self.r2_gamma:
-            labels = batch.get("fake_labels")
-            penalty, _ = regularizers.r2(
-                lambda images: discriminator(images, labels, training=True),
-                _still_fakes(networks.generator, batch),
-            )
-            metrics["r2"] = tf.reduce_mean(penalty)
-            loss += weight * self.r2_gamma * metrics["r2"]
+            loss += penalty
+            metrics.update(found)
+        if view.is_student:
+            if self.augment is not None:
+                metrics.update(self.augment.observe(real))
+            for term in self.terms:
+                loss = _add(loss, metrics, term.discriminator(view))
         return loss, metrics
 
-    def path_length_loss(self, networks, mean_length, batch):
-        """Path-length regularization (StyleGAN2, eq. 4), times the lazy interval.
+    def lazy_penalty(self, networks, discriminator, batch) -> tuple[tf.Tensor, dict]:
+        """R1 and R2 of a discriminator (`penalties.lazy`), times the lazy interval."""
+        view = views.View(self, networks, batch, judge=discriminator, still=True)
+        return penalties.lazy(
+            view, self.r1_gamma, self.r2_gamma, self.r1_interval_steps
+        )
 
-        Args:
-          networks: the generator has `training_ws` and `synthesize`.
-          mean_length: [] variable, the running mean; moved through `layers.updates`.
-          batch: 'z', 'fake_labels', 'seed'.
-        """
-        generator = networks.generator
-        noise_seed = draws.fold(batch["seed"], 7)
-        ws = generator.training_ws(batch["z"], batch.get("fake_labels"), batch["seed"])
-        shape = [
-            ws.shape[0],
-            generator.resolution,
-            generator.resolution,
-            generator.num_channels,
-        ]
-        noise = philox.normal(shape, noise_seed)
-        penalty, new_mean, lengths = regularizers.path_length(
-            lambda ws: generator.synthesize(ws, noise="random", seed=batch["seed"]),
-            ws,
-            noise,
-            updates.current(mean_length),
-            decay=self.path_length_decay,
+    def path_length_loss(self, networks, mean_length, batch):
+        """Path-length regularization (`penalties.path_length`), times the interval."""
+        weight = self.path_length_weight * self.path_length_interval_steps
+        return penalties.path_length(
+            networks.generator, mean_length, batch, self.path_length_decay, weight
         )
-        updates.record(mean_length, new_mean, average=True)
-        loss = tf.reduce_mean(penalty) * (
-            self.path_length_weight * self.path_length_interval_steps
-        )
-        return loss, {
-            "path_length": tf.reduce_mean(lengths),
-            "path_length_penalty": tf.reduce_mean(penalty),
-        }
+
+
+def _add(loss, metrics, found):
+    """Adds a term's weighted losses; metrics keep them unweighted."""
+    for name, (weight, value) in found.items():
+        metrics[name] = value
+        loss += value if weight == 1.0 else weight * value
+    return loss
+
+
+def _plain(value):
+    """A configured value as JSON holds it: functions and objects by their names."""
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if dataclasses.is_dataclass(value):
+        fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        found = {name: _plain(item) for name, item in fields.items()}
+        return {"name": type(value).__name__, **found}
+    if callable(value):
+        return getattr(value, "__name__", type(value).__name__)
+    return value

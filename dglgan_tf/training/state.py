@@ -1,6 +1,7 @@
 """TrainState: everything that a checkpoint holds, and nothing else."""
 
 import dataclasses
+from collections.abc import Callable
 
 from dglgan_tf.compat import tf
 from dglgan_tf.networks import base
@@ -14,12 +15,16 @@ class Networks:
       generator, discriminator: the student pair, trained.
       generator_ema: averaged copy of the generator, what is sampled and exported.
       teachers: pretrained discriminators that guide the generator.
+      teacher_generator: the first teacher's generator, for terms that imitate it.
+      load_teacher_generator: () -> that generator; called where a term asks for it.
     """
 
     generator: base.Generator
     discriminator: base.Discriminator
     generator_ema: base.Generator
     teachers: list[base.Discriminator] = dataclasses.field(default_factory=list)
+    teacher_generator: base.Generator | None = None
+    load_teacher_generator: Callable[[], base.Generator] | None = None
 
     def by_role(self) -> dict[str, base.Network]:
         """Returns {role: network} of the student, as stored in files."""
@@ -56,7 +61,8 @@ class TrainState:
     Attributes:
       networks: see `Networks`.
       optimizers: {'g', 'd', 'teacher0', ...}: Keras optimizers, built.
-      slots: {'path_length_mean': [] variable}: running statistics of the objective.
+      slots: {'path_length_mean': [] variable}: what the objective remembers, and what
+        its terms train beside the networks.
       counters: see `Counters`.
     """
 
@@ -66,8 +72,8 @@ class TrainState:
     counters: Counters = dataclasses.field(default_factory=Counters)
 
 
-def slot(name: str, initial: float = 0.0) -> tf.Variable:
-    """Creates a scalar slot that phases move through `layers.updates`."""
+def slot(name: str, initial=0.0) -> tf.Variable:
+    """Creates a float32 slot that phases move through `layers.updates`."""
     return tf.Variable(
         initial,
         trainable=False,

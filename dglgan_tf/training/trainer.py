@@ -5,6 +5,7 @@ metrics are tensors that the loop reads when it logs.
 """
 
 import functools
+import time
 from collections.abc import Callable
 
 import gin
@@ -15,11 +16,13 @@ from dglgan_tf.training import (
     assembly,
     draws,
     ema,
+    freeze,
     objective,
     optimizers,
     phase,
     state,
 )
+from dglgan_tf.training import sparsity as dynamic
 
 
 def resolve_jit(jit: str | bool, strategy) -> bool:
@@ -48,6 +51,37 @@ class Trainer:
       state: `TrainState`, what a checkpoint holds.
       phases: the list of `Phase`, in the order in which they run.
       reals_per_step: batch of reals that each discriminator repeat consumes.
+      data_seconds: spent waiting for reals; whoever reports it sets it to 0.
+
+    Args:
+      networks: the student pair, its EMA generator, the teachers.
+      strategy: whose scope made the networks' variables.
+      seed: of the run; all draws follow from it and the step.
+      objective: losses and regularizers.
+      class_weights: relative frequency of the classes among fakes; None = uniform.
+      g_optimizer, d_optimizer: (reg_interval_steps=0) -> Keras optimizer; the
+        interval is that of lazy regularization, for its correction.
+      teacher_optimizer: of each updated teacher, without correction, as the
+        authors do; None = another `d_optimizer`.
+      ema_decay: (images, batch_size) -> decay of the generator's EMA.
+      ema_statistics: average non-trainable state too (BigGAN) instead of copying
+        it (StyleGAN2).
+      batch_size: images in a generator step, over all replicas.
+      g_microbatches, d_microbatches: gradient accumulation on each replica.
+      max_microbatch: most images that one replica computes at once, what its memory
+        holds: more accumulation follows from it, with the same global batch.
+      d_batch_size: reals in a discriminator step; None = batch_size.
+      d_steps: discriminator steps for each generator step.
+      d_first: run the discriminator before the generator (BigGAN).
+      frozen_generator: train the discriminator alone, for a generator that came
+        without one.
+      freeze_d_blocks: how many of the discriminator's blocks next to the image
+        stay as they are (FreezeD, 2002.10964).
+      sparsity: train with moving masks on convolution kernels; None = dense.
+      jit: 'auto', True or False, see `resolve_jit`.
+
+    Raises:
+      ValueError: a batch that does not divide, an unsupported combination.
     """
 
     def __init__(
@@ -59,6 +93,7 @@ class Trainer:
         class_weights=None,
         g_optimizer: Callable = gin.REQUIRED,
         d_optimizer: Callable = gin.REQUIRED,
+        teacher_optimizer: Callable | None = None,
         ema_decay: Callable = ema.half_life,
         ema_statistics: bool = False,
         batch_size: int = gin.REQUIRED,
@@ -69,36 +104,14 @@ class Trainer:
         d_steps: int = 1,
         d_first: bool = False,
         frozen_generator: bool = False,
+        freeze_d_blocks: int = 0,
+        sparsity: dynamic.DynamicSparsity | None = None,
         jit: str | bool = "auto",
     ):
-        """Builds optimizers and phases; call it under `strategy.scope()`.
-
-        Args:
-          networks: the student pair, its EMA generator, the teachers.
-          strategy: whose scope made the networks' variables.
-          seed: of the run; all draws follow from it and the step.
-          objective: losses and regularizers.
-          class_weights: relative frequency of the classes among fakes; None = uniform.
-          g_optimizer, d_optimizer: (reg_interval_steps=0) -> Keras optimizer; the
-            interval is that of lazy regularization, for its correction. The updated
-            teacher uses `d_optimizer` without correction, as the authors do.
-          ema_decay: (images, batch_size) -> decay of the generator's EMA.
-          ema_statistics: average non-trainable state too (BigGAN) instead of copying
-            it (StyleGAN2).
-          batch_size: images in a generator step, over all replicas.
-          g_microbatches, d_microbatches: gradient accumulation on each replica.
-          max_microbatch: most images that one replica computes at once, what its memory
-            holds: more accumulation follows from it, with the same global batch.
-          d_batch_size: reals in a discriminator step; None = batch_size.
-          d_steps: discriminator steps for each generator step.
-          d_first: run the discriminator before the generator (BigGAN).
-          frozen_generator: train the discriminator alone, for a generator that came
-            without one.
-          jit: 'auto', True or False, see `resolve_jit`.
-
-        Raises:
-          ValueError: a batch that does not divide, an unsupported combination.
-        """
+        """Builds optimizers and phases; under `strategy.scope()`."""
+        if freeze_d_blocks:
+            freeze.freeze_first_blocks(networks.discriminator, freeze_d_blocks)
+        objective = objective.bound(networks)
         self.strategy, self.seed, self.objective = strategy, seed, objective
         layout = assembly.Layout(
             batch_size=batch_size,
@@ -112,19 +125,26 @@ class Trainer:
         ).limited(max_microbatch)
         self.batch_size, self.reals_per_step = batch_size, layout.d_batch_size
         self._ema_decay, self._ema_statistics = ema_decay, ema_statistics
+        ema_decay(0, batch_size)  # says what is out of range before the first step
         self.jit = resolve_jit(jit, strategy)
         generator = networks.generator
         self._latents = draws.Latents(
             generator.z_dim, generator.num_classes, class_weights
         )
-        self.state = assembly.make_state(networks, objective, g_optimizer, d_optimizer)
+        self.state = assembly.make_state(
+            networks, objective, g_optimizer, d_optimizer,
+            teacher_optimizer or d_optimizer,
+        )  # fmt: skip
         self.phases = assembly.make_phases(
             self.state, objective, layout, self._is_local()
         )
+        self._masks = sparsity.masks(networks, self.phases) if sparsity else []
+        for masks in self._masks:
+            self.state.slots |= masks.variables()
+        self.data_seconds = 0.0
         self._rates: dict[str, float] = {}
         self._steps: dict[str, Callable] = {}
-        self._averages = None
-        self._reals = None
+        self._averages = self._adapt = self._reals = None
 
     def _is_local(self):
         networks = self.state.networks
@@ -147,9 +167,12 @@ class Trainer:
           {'phase/quantity': [] tensor}: means over the batch; only the phases that ran.
         """
         counters, metrics = self.state.counters, {}
+        augment = self.objective.augment
         generator = self.state.optimizers["g"]
-        weight = self.objective.weight_at(counters.images)
-        scalars = {"guidance_weight": tf.constant(weight, tf.float32)}
+        scalars = {
+            name: tf.constant(value, tf.float32)
+            for name, value in self.objective.scalars(counters.images).items()
+        }
         due = [item for item in self.phases if counters.step % item.interval == 0]
         of_generator = [item for item in due if item.optimizer is generator]
         for item in due:
@@ -160,8 +183,14 @@ class Trainer:
                 reals = self._reals if item.reals else {}
                 step = self._step_of(item)
                 metrics.update(step(reals, tf.constant(seed), scalars))
+                self._mask(item)
             if of_generator and item is of_generator[-1]:
                 self._update_ema()
+        if augment is not None and augment.is_due(counters.step):
+            self._strengthen(augment)
+        for masks in self._masks:
+            if masks.is_due(counters.step):
+                self._move(masks, scalars)
         counters.step += 1
         counters.images += self.batch_size
         return metrics
@@ -184,6 +213,9 @@ class Trainer:
             for name, variable in base.named_variables(network, role).items():
                 if variable is found.variables[index]:
                     return f"the gradient of {name}"
+        for name, variable in self.state.slots.items():
+            if variable is found.variables[index]:
+                return f"the gradient of {name}"
         return f"variable {index}"
 
     def trace_counts(self) -> dict[str, int]:
@@ -194,7 +226,9 @@ class Trainer:
         }
 
     def _fetch(self, iterator):
+        began = time.perf_counter()
         self._reals = next(iterator)
+        self.data_seconds += time.perf_counter() - began
         self.state.counters.reals += self.reals_per_step
 
     def _step_of(self, item):
@@ -204,11 +238,32 @@ class Trainer:
             )
         return self._steps[item.name]
 
+    def _mask(self, item):
+        for masks in self._masks:
+            if masks.follows(item):
+                masks.apply()
+
+    def _move(self, masks, scalars):
+        counters, item = self.state.counters, masks.growth
+        seed = draws.step_seed(self.seed, counters.step, item.name, 0)
+        reals = self._reals if item.reals else {}
+        self._step_of(item)(reals, tf.constant(seed), scalars)
+        masks.move(counters.images)
+
+    def _strengthen(self, augment):
+        if self._adapt is None:
+            # A partial for the reason given in `phase.compile_phase`.
+            self._adapt = tf.function(functools.partial(augment.adapt), autograph=False)
+        self._adapt(tf.constant(self.batch_size))
+
     def _update_ema(self):
         if self._averages is None:
             self._averages = self._compile_ema()
         decay = self._ema_decay(self.state.counters.images, self.batch_size)
         self._averages(tf.constant(decay, tf.float32))
+        for masks in self._masks:
+            if masks.of_generator:
+                masks.apply()
 
     def _compile_ema(self):
         networks = self.state.networks

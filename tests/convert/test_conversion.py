@@ -16,8 +16,7 @@ from dglgan_tf.convert import (
     conversion,
     loading,
     parity,
-    parity_biggan,
-    parity_stylegan2,
+    parity_common,
 )
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -97,9 +96,9 @@ def test_parity_sees_errors(reference):
 def test_layouts_of_references():
     """References are NCHW, networks NHWC; features are found by a file's names."""
     nchw = np.arange(24.0).reshape(1, 2, 3, 4)
-    nhwc = parity_stylegan2.to_nhwc(nchw)
+    nhwc = parity_common.to_nhwc(nchw)
     assert nhwc[0, 2, 1, 1] == nchw[0, 1, 2, 1]
-    np.testing.assert_array_equal(parity_biggan.to_nchw(nhwc), nchw)
+    np.testing.assert_array_equal(parity_common.to_nchw(nhwc), nchw)
 
 
 @pytest.fixture(scope="module")
@@ -240,6 +239,7 @@ def test_command_line(tmp_path):
         text=True,
         cwd=tmp_path,
         env={"PYTHONPATH": str(REPOSITORY), "PATH": "/usr/bin:/bin"},
+        timeout=300,
     )
     assert run.returncode == 2, run.stderr
     sentences = [s for s in run.stderr.splitlines() if "convert_checkpoint" in s]

@@ -212,8 +212,9 @@ def test_memory_of_reading(tmp_path, form):
     path = tmp_path / "file"
     path.write_bytes(write(arrays))
     run = subprocess.run(
-        [sys.executable, "-c", MEMORY, path], capture_output=True, text=True, check=True
-    )
+        [sys.executable, "-c", MEMORY, path],
+        capture_output=True, text=True, check=True, timeout=300,
+    )  # fmt: skip
     added, count, tensorflow = run.stdout.split()
     assert (count, tensorflow) == ("6", "False")
     assert int(added) <= 1.3 * path.stat().st_size

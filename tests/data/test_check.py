@@ -129,6 +129,7 @@ def _tool(*arguments):
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""},
+        timeout=600,
     )
 
 

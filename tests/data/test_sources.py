@@ -49,6 +49,7 @@ def test_tool_rebuilds_the_embedded_files_byte_for_byte(tmp_path):
         [sys.executable, ROOT / "tools/embed_fashion_mnist.py", f"--out={tmp_path}"],
         check=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
+        timeout=300,
     )
     for path in sources.EMBEDDED_FOLDER.glob("*.gz"):
         assert (tmp_path / path.name).read_bytes() == path.read_bytes()

@@ -9,7 +9,7 @@ import tiny_training as tiny
 from dglgan_tf.compat import tf
 from dglgan_tf.layers import updates
 from dglgan_tf.losses import adversarial, guidance
-from dglgan_tf.training import objective
+from dglgan_tf.training import objective, penalties
 
 SEED = tf.constant([1, 2], tf.int32)
 
@@ -191,7 +191,7 @@ def test_gradient_penalty_lies_between_real_and_fake(networks, batch):
 
 def test_orthogonal_regularization_leaves_out_the_embedding(networks, batch):
     generator = networks.generator
-    assert sorted(objective.orthogonal_kernels(generator)) == ["kernel", "mapping"]
+    assert sorted(penalties.orthogonal_kernels(generator)) == ["kernel", "mapping"]
     goal = tiny.goal(orthogonal_weight=0.5, guidance_weight=0.0)
     loss, metrics = goal.generator_loss(networks, batch)
     expected = 0.0
@@ -206,7 +206,7 @@ def test_orthogonal_regularization_leaves_out_the_embedding(networks, batch):
 
 def test_orthogonal_kernels_of_biggan_are_all_but_vectors_and_embedding():
     generator = tiny.biggan_pair()[0]()
-    names = objective.orthogonal_kernels(generator)
+    names = penalties.orthogonal_kernels(generator)
     assert "embedding/kernel" not in names and "linear/kernel" in names
     matrices = [v for v in generator.trainable_variables if len(v.shape) > 1]
     assert len(names) == len(matrices) - 1

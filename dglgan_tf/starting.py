@@ -1,0 +1,269 @@
+"""What a training starts from: teachers, weights of its own shape, a pruned teacher."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import gin
+import numpy as np
+
+from dglgan_tf.compat import tf
+from dglgan_tf.layers import conditional_norm, updates
+from dglgan_tf.networks import base, files, pruning
+from dglgan_tf.training import state
+
+ROLES = files.ROLES
+_OTHER = {"generator": "generator_ema", "generator_ema": "generator"}
+# Passes after which spectral vectors and moments fit the remaining weights.
+_SETTLING_PASSES, _SETTLING_BATCH = 16, 32
+
+
+def load_teacher(path: Path, networks: state.Networks) -> base.Discriminator:
+    """Reads a teacher's discriminator and checks that it judges the same images.
+
+    Raises:
+      ValueError: no discriminator in the file, another resolution or class count.
+    """
+    held = files.read_header(path).get("networks", {})
+    if "discriminator" not in held:
+        raise ValueError(
+            f"teacher {path} has no discriminator (it holds {sorted(held)}), which is "
+            "what guidance needs: fit one with gin/fit_discriminator.gin, or convert a "
+            "checkpoint that has it"
+        )
+    teacher = files.load_networks(path, ["discriminator"])["discriminator"]
+    check_pair(networks.generator, teacher, f"teacher {path}")
+    return teacher
+
+
+def load_teacher_generator(path: Path, student: base.Generator) -> base.Generator:
+    """Reads a teacher's (averaged) generator, which takes the student's latents.
+
+    Raises:
+      ValueError: no generator in the file, or one of other latents, images or styles.
+    """
+    teacher = _generator_of(path)
+    check_pair(student, teacher, f"teacher {path}")
+    for field in ("z_dim", "style_mixing_prob"):
+        ours, theirs = getattr(student, field, None), getattr(teacher, field, None)
+        if ours != theirs:
+            raise ValueError(
+                f"teacher {path} has {field}={theirs}, the student has {field}={ours}: "
+                "a student imitates a teacher that draws as it does"
+            )
+    return teacher
+
+
+def _generator_of(path):
+    held = files.read_header(path).get("networks", {})
+    for role in ("generator_ema", "generator"):
+        if role in held:
+            return files.load_networks(path, [role])[role]
+    raise ValueError(
+        f"teacher {path} has no generator (it holds {sorted(held)}): name weights that "
+        "have one"
+    )
+
+
+def teacher_samples(teachers: Sequence, count: int, seed: int) -> dict | None:
+    """Draws images of the first teacher's generator, which is not kept.
+
+    Args:
+      teachers: weights of a run's teachers.
+      count: images.
+      seed: of the latents and labels.
+
+    Returns:
+      {'images': [count, H, W, C], 'labels': [count] or None}; None without teachers,
+      and where the first one's file holds a discriminator only.
+    """
+    if not teachers or not set(_OTHER) & set(
+        files.read_header(teachers[0])["networks"]
+    ):
+        return None
+    generator = _generator_of(teachers[0])
+    z, labels = _latents(generator, count, seed)
+    return {"images": generator(z, labels), "labels": labels}
+
+
+def check_pair(generator, other, name: str) -> None:
+    """Raises ValueError unless both networks are of the same images and classes."""
+    for field in ("resolution", "num_channels", "num_classes"):
+        ours, theirs = getattr(generator, field), getattr(other, field)
+        if ours != theirs:
+            raise ValueError(
+                f"{name} has {field}={theirs}, the generator has {field}={ours}: they "
+                "must be equal"
+            )
+
+
+def initialize(networks: state.Networks, starts: Mapping[str, Path]) -> None:
+    """Sets the student's networks from files; shapes must be the same.
+
+    Args:
+      networks: to set.
+      starts: {role: weights}; a file with one generator gives it to both generator
+        roles, and the average follows a generator that is named alone. Other roles
+        stay random.
+
+    Raises:
+      ValueError: a file lacks a role or does not fit.
+    """
+    for role, path in starts.items():
+        held = files.read_header(path).get("networks", {})
+        source = role if role in held else _OTHER.get(role, role)
+        if source not in held:
+            raise ValueError(
+                f"initialize_from={path} holds {sorted(held)} and no {role}: name "
+                "weights that have it, or leave the role out: {'generator': ...}"
+            )
+        tensors = files.read_tensors(path, f"{source}/")
+        files.assign_tensors(networks.by_role()[role], tensors, path)
+    if "generator" in starts and "generator_ema" not in starts:
+        copy_weights(networks.generator, networks.generator_ema)
+
+
+def copy_weights(source: base.Network, target: base.Network) -> None:
+    """Copies all variables of one network to another of the same configuration."""
+    values = base.named_variables(source)
+    for name, variable in base.named_variables(target).items():
+        variable.assign(values[name])
+
+
+def prune(
+    networks: state.Networks, starts: Mapping[str, Path], scores: Callable, seed: int
+) -> None:
+    """Sets the student's networks to wider ones with channels left out.
+
+    The generator's and its average both start from the wide averaged generator, whose
+    channels `scores` rates; a discriminator's are rated by magnitude.
+
+    Args:
+      networks: to set; they differ from the wide ones in widths only.
+      starts: {role: weights of the wide network}.
+      scores: (generator, seed) -> {group: [width]}, such as `magnitude`.
+      seed: of the latents that rate and settle.
+
+    Raises:
+      ValueError: the networks differ in more than widths, or none is named.
+    """
+    if not starts:
+        raise ValueError("train.prune needs wider weights: name train.initialize_from")
+    if "generator" in starts:
+        teacher = _generator_of(starts["generator"])
+        pruning.prune(teacher, networks.generator, scores(teacher, seed))
+        settle(networks.generator, seed)
+        copy_weights(networks.generator, networks.generator_ema)
+    if "discriminator" in starts:
+        wide = files.load_networks(starts["discriminator"], ["discriminator"])
+        pruning.prune(wide["discriminator"], networks.discriminator)
+
+
+def settle(generator: base.Generator, seed: int) -> None:
+    """Fits spectral vectors and moments to weights that were changed.
+
+    Host or cross-replica context, eager. Nothing is trained.
+    """
+    batches = [
+        _latents(generator, _SETTLING_BATCH, seed + i) for i in range(_SETTLING_PASSES)
+    ]
+    for z, labels in batches:
+        with updates.collect() as moved:
+            generator(z, labels, training=True, seed=tf.constant([seed, 0]))
+        for update in moved:
+            if not update.average:  # a spectral vector
+                update.variable.assign(update.value)
+    if conditional_norm.batch_statistics(generator):
+        conditional_norm.accumulate_statistics(generator, batches)
+
+
+def _latents(generator, count, seed):
+    random = np.random.RandomState(seed)
+    z = random.randn(count, generator.z_dim).astype(np.float32)
+    if not generator.num_classes:
+        return tf.constant(z), None
+    labels = random.randint(generator.num_classes, size=count).astype(np.int32)
+    return tf.constant(z), tf.constant(labels)
+
+
+def _halves(generator, count, seed):
+    """Returns latents and what makes images of them: styles where there are any."""
+    z, labels = _latents(generator, count, seed)
+    if hasattr(generator, "synthesize"):
+        return generator.map(z, labels), generator.synthesize
+    return z, lambda z: generator(z, labels)
+
+
+@gin.configurable(module="prune")
+def magnitude(generator: base.Generator, seed: int) -> dict:
+    """Rates channels by the weights that read them (`pruning.magnitude_scores`)."""
+    del seed
+    return pruning.magnitude_scores(generator)
+
+
+@gin.configurable(module="prune")
+def content_aware(
+    generator: base.Generator,
+    seed: int,
+    images: int = 64,
+    threshold: float = -0.9,
+) -> dict:
+    """Rates channels by what the pictures' content depends on (2104.02244).
+
+    The paper masks faces with a parsing network; here the content is what is brighter
+    than a threshold, which suits pictures on a dark ground.
+
+    Args:
+      generator: the wide generator.
+      seed: of latents and noise.
+      images: how many are looked at.
+      threshold: brightness in [-1, 1] above which a pixel is content; -2 = everything.
+    """
+
+    def mask(pictures):
+        bright = tf.reduce_mean(pictures, axis=-1, keepdims=True) > threshold
+        return tf.cast(bright, tf.float32)
+
+    def loss(part):
+        latents, synthesize = _halves(generator, 16, seed + part)
+        side, channels = generator.resolution, generator.num_channels
+        random = np.random.RandomState(seed + part)
+        noise = random.randn(16, side, side, channels).astype(np.float32)
+        return pruning.content_loss(synthesize, latents, mask, noise)
+
+    return pruning.saliency_scores(generator, _parts(loss, images))
+
+
+@gin.configurable(module="prune")
+def diversity_aware(
+    generator: base.Generator,
+    seed: int,
+    images: int = 64,
+    directions: int = 4,
+    strength: float = 5.0,
+) -> dict:
+    """Rates channels by how they react to the latent (2403.13548).
+
+    Args:
+      generator: the wide generator.
+      seed: of latents and directions.
+      images: latents that are perturbed; the authors take 1,000 or more.
+      directions: of each; the authors take 10.
+      strength: length of a step.
+    """
+
+    def loss(part):
+        latents, synthesize = _halves(generator, 16, seed + part // directions)
+        random = np.random.RandomState(seed + part)
+        steps = random.randn(16, *[1] * (latents.shape.rank - 2), latents.shape[-1])
+        return pruning.diversity_loss(
+            synthesize, latents, steps.astype(np.float32), strength
+        )
+
+    return pruning.saliency_scores(generator, _parts(loss, images * directions))
+
+
+def _parts(loss, images):
+    """Returns losses of 16 images each."""
+    if images < 16 or images % 16:
+        raise ValueError(f"images={images} must be a multiple of 16")
+    return [lambda part=part: loss(part) for part in range(images // 16)]

@@ -1,0 +1,95 @@
+"""Penalties on gradients and weights within a training: what they see, their metrics.
+
+The formulas are in `losses.regularizers`. Each function takes the objective's numbers
+and returns ([] loss, metrics), weighted and averaged; replica context,
+under XLA or not.
+"""
+
+from dglgan_tf.compat import tf
+from dglgan_tf.layers import updates
+from dglgan_tf.losses import regularizers
+from dglgan_tf.networks import base
+from dglgan_tf.ops import philox
+from dglgan_tf.training import draws
+
+_MIX, _NOISE = 11, 7  # uses of a microbatch's seed
+
+
+def wgan(view, weight: float, drift_weight: float):
+    """WGAN-GP's penalty between the reals and fakes that the discriminator sees."""
+    real, fake = view.judged_real, view.judged_fake
+    alpha = philox.uniform([fake.shape[0]], draws.fold(view.batch["seed"], _MIX))
+    penalty = tf.reduce_mean(
+        regularizers.gradient_penalty(
+            lambda images: view.judge(images, view.labels, training=True),
+            real, fake, alpha,
+        )
+    )  # fmt: skip
+    drift = tf.reduce_mean(regularizers.drift(view.real_logits))
+    metrics = {"gradient_penalty": penalty, "drift": drift}
+    return weight * penalty + drift_weight * drift, metrics
+
+
+def lazy(view, r1_gamma: float, r2_gamma: float, interval: int):
+    """gamma/2 * E[sum |dD(x)/dx|^2], times the lazy interval: R1 and R2.
+
+    With augmentation x is the image before it, as in stylegan2-ada.
+    """
+    loss, metrics = 0.0, {}
+    if r1_gamma:
+        penalty, _ = regularizers.r1(
+            lambda x: view.judge(view.as_real(x), view.labels, training=True), view.real
+        )
+        metrics["r1"] = tf.reduce_mean(penalty)
+        loss += 0.5 * interval * r1_gamma * metrics["r1"]
+    if r2_gamma:
+        penalty, _ = regularizers.r2(
+            lambda x: view.judge(view.as_fake(x), view.fake_labels, training=True),
+            view.fake,
+        )
+        metrics["r2"] = tf.reduce_mean(penalty)
+        loss += 0.5 * interval * r2_gamma * metrics["r2"]
+    return loss, metrics
+
+
+def path_length(generator, mean_length, batch, decay: float, weight: float):
+    """Path-length regularization (StyleGAN2, eq. 4).
+
+    Args:
+      generator: has `training_ws` and `synthesize`.
+      mean_length: [] variable, the running mean; moved through `layers.updates`.
+      batch: 'z', 'fake_labels', 'seed'.
+      decay: of the running mean.
+      weight: of the penalty, times the lazy interval.
+    """
+    ws = generator.training_ws(batch["z"], batch.get("fake_labels"), batch["seed"])
+    side = generator.resolution
+    shape = [ws.shape[0], side, side, generator.num_channels]
+    penalty, new_mean, lengths = regularizers.path_length(
+        lambda ws: generator.synthesize(ws, noise="random", seed=batch["seed"]),
+        ws,
+        philox.normal(shape, draws.fold(batch["seed"], _NOISE)),
+        updates.current(mean_length),
+        decay=decay,
+    )
+    updates.record(mean_length, new_mean, average=True)
+    penalty = tf.reduce_mean(penalty)
+    return penalty * weight, {
+        "path_length": tf.reduce_mean(lengths),
+        "path_length_penalty": penalty,
+    }
+
+
+def orthogonal_kernels(generator) -> dict:
+    """Returns {name: variable} of what orthogonal regularization acts on.
+
+    Trainable variables with two or more axes; not the shared class embedding, whose
+    rows would have to be as many directions as there are classes.
+    """
+    return {
+        name: variable
+        for name, variable in base.named_variables(generator).items()
+        if variable.trainable
+        and len(variable.shape) >= 2
+        and name.split("/")[0] != "embedding"
+    }
