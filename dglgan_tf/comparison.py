@@ -96,18 +96,23 @@ def run(root, wanted: Comparison) -> Path:
         judge = _open_judge(source, wanted.metrics)
         if judge is not None:
             stack.callback(judge.close)
-        floors = _add_scores(rows, generators, judge)
-        _write(root, rows, floors, paths, source.class_names)
+        measured = _add_scores(rows, generators, judge)
+        _write(root, rows, measured, paths, source.class_names)
         if wanted.export is not None:
             _export(paths[wanted.export], root / "export", judge)
     return picture
 
 
-def _write(root, rows, floors, paths, class_names):
+def _write(root, rows, measured, paths, class_names):
     """Writes scores.csv, comparison.json and comparison.txt; logs the table."""
     atomic.write(root / "scores.csv", _as_csv(rows))
-    names = {name: str(path) for name, path in paths.items()}
+    names = {
+        name: str(path.relative_to(root) if path.is_relative_to(root) else path)
+        for name, path in paths.items()
+    }
     described = {"networks": names, "class_names": list(class_names)}
+    described["protocols"] = measured
+    floors = {metric: found["floor"] for metric, found in measured.items()}
     atomic.write(root / "comparison.json", json.dumps(described, indent=2) + "\n")
     text = _as_text(rows, floors)
     atomic.write(root / "comparison.txt", text + "\n")
@@ -165,8 +170,8 @@ def _open_judge(source, metrics):
 
 
 def _add_scores(rows, generators, judge):
-    """Adds each metric to the rows; returns {metric: floor}."""
-    floors = {}
+    """Adds each metric to the rows; returns {metric: {'floor', 'protocol'}}."""
+    measured = {}
     for row in rows if judge is not None else ():
         generator = generators[row["network"]]
         call = tf.function(lambda z, labels, g=generator: g(z, labels))
@@ -178,8 +183,9 @@ def _add_scores(rows, generators, judge):
         )
         for score in judge.evaluate(subject):
             row[score["metric"]] = score["value"]
-            floors[score["metric"]] = score["floor"]
-    return floors
+            known = {key: score[key] for key in ("floor", "protocol")}
+            measured[score["metric"]] = known
+    return measured
 
 
 def _as_csv(rows) -> str:

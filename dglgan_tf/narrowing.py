@@ -64,7 +64,21 @@ def solve(request: Request) -> Design:
     Raises:
       ValueError: no generator in the configuration, a limit that nothing meets.
     """
-    student, teacher = configured()
+    return solve_for(request, *configured())
+
+
+def solve_for(
+    request: Request, student: base.Generator, teacher: base.Generator
+) -> Design:
+    """Finds the widths of a student, in proportion to a teacher's, for a limit.
+
+    Args:
+      request: what is limited.
+      student, teacher: only their classes and configurations are used.
+
+    Raises:
+      ValueError: a limit that nothing meets.
+    """
     if request.mapping_layers is not None:
         student = _rebuilt(student, {"mapping_layers": request.mapping_layers})
     whole = network_widths.widths(teacher)

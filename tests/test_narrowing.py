@@ -32,6 +32,7 @@ def recipe(request, tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_a_fifth_of_the_macs(recipe, tmp_path):
     request = narrowing.Request("macs", "20%")
     student, teacher = narrowing.configured()

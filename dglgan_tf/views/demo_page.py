@@ -47,8 +47,12 @@ def page(booth: booths.Booth, costs: dict[str, tuple[int, int]]):
         pictures = [drawn[name].picture for name in names]
         return [*pictures, *caption(drawn, costs)]
 
-    with gradio.Blocks(analytics_enabled=False, title="dglgan_tf") as blocks:
-        gradio.Markdown("# Teacher beside student\nThe same latents, on this machine.")
+    with gradio.Blocks(
+        analytics_enabled=False, title="dglgan_tf", delete_cache=(600, 600)
+    ) as blocks:
+        gradio.Markdown(
+            f"# {' beside '.join(names)}\nThe same latents, on this machine."
+        )
         with gradio.Row():
             pictures, texts = [], []
             for name in names:
@@ -71,8 +75,9 @@ def page(booth: booths.Booth, costs: dict[str, tuple[int, int]]):
                 )
                 for value, label in ((0, "Seed"), (100, "Towards seed"))
             )  # fmt: skip
-            share = gradio.Slider(0, 1, 0, label="Interpolation")
-            psi = gradio.Slider(low, high, high, label="Truncation")
+            wide = {"min_width": 240, "scale": 2}
+            share = gradio.Slider(0, 1, 0, label="Interpolation", **wide)
+            psi = gradio.Slider(low, high, high, label="Truncation", **wide)
             label = gradio.Dropdown(
                 [(name, i) for i, name in enumerate(classes)] or [("none", 0)],
                 value=0,
