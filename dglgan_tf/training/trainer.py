@@ -258,25 +258,12 @@ class Trainer:
 
     def _update_ema(self):
         if self._averages is None:
-            self._averages = self._compile_ema()
+            networks = self.state.networks
+            self._averages = ema.compile_update(
+                networks.generator, networks.generator_ema, self._ema_statistics
+            )
         decay = self._ema_decay(self.state.counters.images, self.batch_size)
         self._averages(tf.constant(decay, tf.float32))
         for masks in self._masks:
             if masks.of_generator:
                 masks.apply()
-
-    def _compile_ema(self):
-        networks = self.state.networks
-        values = list(base.named_variables(networks.generator).values())
-        averages = list(base.named_variables(networks.generator_ema).values())
-        trainable = [value.trainable for value in values]
-
-        def update(decay):
-            results = ema.update_all(
-                averages, values, trainable, decay, self._ema_statistics
-            )
-            for average, result in zip(averages, results, strict=True):
-                average.assign(result)
-
-        # A partial for the reason given in `phase.compile_phase`.
-        return tf.function(functools.partial(update), autograph=False)
