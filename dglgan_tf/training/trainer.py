@@ -19,6 +19,7 @@ from dglgan_tf.training import (
     objective,
     optimizers,
     phase,
+    scaling,
     state,
 )
 from dglgan_tf.training import sparsity as dynamic
@@ -76,6 +77,7 @@ class Trainer:
       freeze_d_blocks: how many of the discriminator's blocks next to the image
         stay as they are (FreezeD, 2002.10964).
       sparsity: train with moving masks on convolution kernels; None = dense.
+      loss_scale: dynamic factor of the losses, for float16; None = none.
       jit: 'auto', True or False, see `resolve_jit`.
 
     Raises:
@@ -104,6 +106,7 @@ class Trainer:
         frozen_generator: bool = False,
         freeze_d_blocks: int = 0,
         sparsity: dynamic.DynamicSparsity | None = None,
+        loss_scale: scaling.LossScale | None = None,
         jit: str | bool = "auto",
     ):
         """Builds optimizers and phases; under `strategy.scope()`."""
@@ -136,6 +139,8 @@ class Trainer:
         self.phases = assembly.make_phases(
             self.state, objective, layout, self._is_local()
         )
+        if loss_scale is not None:
+            self.phases = loss_scale.attach(self.state, self.phases)
         self._masks = sparsity.masks(networks, self.phases) if sparsity else []
         for masks in self._masks:
             self.state.slots |= masks.variables()
