@@ -24,3 +24,14 @@ def test_a_healthy_training_raises_none():
 def test_each_trouble_has_its_sentence(changed, name, text):
     found = alarms.sentences({**WELL, **changed}, 0.1)
     assert list(found) == [name] and text in found[name]
+
+
+def test_a_leap_of_singular_values_is_heard_until_it_is_over():
+    leaps = alarms.Leaps()
+    for value in (1.0, 1.1, 1.2, 1.3, 1.2, 1.4, 2.3):
+        assert leaps.sentences({"singular/generator": value, "d/loss": 9.0}) == {}
+    for value in (5.0, 9.0):
+        found = leaps.sentences({"singular/generator": value})
+        assert list(found) == ["singular/generator"]
+        assert f"generator's layers is {value:g}, and 1.2 over" in found.popitem()[1]
+    assert leaps.sentences({"singular/generator": 1.5}) == {}
