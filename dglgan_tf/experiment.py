@@ -199,7 +199,8 @@ def build(
 
     `starts` is {role: weights file}; `strategy` is of `strategies.make`.
     """
-    strategy = strategy or strategies.make()
+    strategy = strategies.make() if strategy is None else strategy
+    wide = starting.rate(starts or {}, prune, seed)
     keras.utils.set_random_seed(seed)
     with strategy.scope():
         networks = state.Networks(
@@ -213,8 +214,8 @@ def build(
                 starting.load_teacher_generator, teachers[0], networks.generator
             )
         starting.copy_weights(networks.generator, networks.generator_ema)
-        if prune is not None:
-            starting.prune(networks, starts or {}, prune, seed)
+        if wide:
+            starting.prune(networks, wide, seed)
         else:
             starting.initialize(networks, starts or {})
         train = trainer.Trainer(networks, strategy, seed)
