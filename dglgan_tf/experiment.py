@@ -110,9 +110,7 @@ def run(
     found = [paths[name] for name in teachers]
     starts = {role: paths[name] for role, name in starts.items()}
     _set_numerics(deterministic, tf32)
-    parts = build(
-        data, generator, discriminator, found, starts, prune, seed, strategy=strategy
-    )
+    parts = build(data, generator, discriminator, found, starts, prune, seed, strategy)
     options = _options(parts, seed, found, starts)
     return _train(parts, schedule, directory, options, seed)
 
@@ -195,14 +193,13 @@ def build(
     starts=None,
     prune=None,
     seed=0,
-    devices=None,
     strategy=None,
 ) -> Parts:
     """Builds networks and trainer; arguments as `run`, source made, paths resolved.
 
-    `starts` is {role: weights file}; `strategy` replaces one made of `devices`.
+    `starts` is {role: weights file}; `strategy` is of `strategies.make`.
     """
-    strategy = strategies.make(devices) if strategy is None else strategy
+    strategy = strategy or strategies.make()
     keras.utils.set_random_seed(seed)
     with strategy.scope():
         networks = state.Networks(
