@@ -5,7 +5,7 @@ import pytest
 
 from dglgan_tf import api
 from dglgan_tf.compat import keras, tf
-from dglgan_tf.networks import base
+from dglgan_tf.networks import adapted, base
 
 
 def _generator(classes=0):
@@ -29,6 +29,7 @@ def _discriminator():
 def test_models_of_one_s_own_keep_the_contract():
     model = _generator(3)
     network = api.adapt(model)
+    assert isinstance(network, adapted.AdaptedGenerator)
     assert (network.z_dim, network.resolution) == (6, 8)
     assert (network.num_classes, network.num_channels) == (3, 1)
     z = np.random.RandomState(0).randn(4, 6).astype(np.float32)
