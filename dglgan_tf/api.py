@@ -140,32 +140,40 @@ def compress(
     source = _source(images, labels, student)
     for network in (discriminator, *teachers):
         _check_alike(student, network)
+    kept = state.Networks(student, discriminator, copy(student), list(teachers))
+    wanted = _objective(loss, guidance_weight, r1_gamma)
+    train = _trainer(kept, wanted, batch_size, learning_rates, ema_decay, seed)
+    _run(train, source, student, total_images, seed, progress)
+    return kept.generator_ema
+
+
+def _objective(loss, guidance_weight, r1_gamma):
     d_loss, g_loss, d_scores = _LOSSES[loss]
-    wanted = objective.Objective(
+    return objective.Objective(
         d_loss=d_loss,
         g_loss=g_loss,
         d_scores=d_scores,
         guidance_weight=guidance_weight,
         r1_gamma=r1_gamma,
     )
-    rates = [
+
+
+def _trainer(kept, wanted, batch_size, learning_rates, ema_decay, seed):
+    g_adam, d_adam = (
         functools.partial(optimizers.adam, learning_rate=rate, epsilon=1e-6)
         for rate in learning_rates
-    ]
-    kept = state.Networks(student, discriminator, copy(student), list(teachers))
-    train = trainer.Trainer(
+    )
+    return trainer.Trainer(
         kept,
         tf.distribute.get_strategy(),
         seed,
         objective=wanted,
-        g_optimizer=rates[0],
-        d_optimizer=rates[1],
+        g_optimizer=g_adam,
+        d_optimizer=d_adam,
         ema_decay=functools.partial(ema.fixed, decay=ema_decay),
         ema_statistics=True,
         batch_size=batch_size,
     )
-    _run(train, source, student, total_images, seed, progress)
-    return kept.generator_ema
 
 
 def _source(images, labels, student) -> data_base.Source:

@@ -222,6 +222,15 @@ def _by_time(request, student, teacher, whole):
     return _design(request, student, reference, found, limit, measured[found])
 
 
+def check_target(path) -> None:
+    """Raises ValueError for a file that this command did not write."""
+    path = Path(path)
+    if path.is_file() and not path.read_text(encoding="utf-8").startswith(MARK):
+        raise ValueError(
+            f"{path} exists and was not made by this command: give another --out"
+        )
+
+
 def write(
     path, design: Design, request: Request, gin_files: Sequence[str], bindings
 ) -> str:
@@ -237,10 +246,7 @@ def write(
       RuntimeError: what was written does not give the network that was found.
     """
     path = Path(path)
-    if path.is_file() and not path.read_text(encoding="utf-8").startswith(MARK):
-        raise ValueError(
-            f"{path} exists and was not made by this command: give another --out"
-        )
+    check_target(path)
     reference = _binding("train.generator")
     scope = "/".join(reference.scopes) or "designed"
     name = reference.selector.rpartition(".")[2]

@@ -20,7 +20,7 @@ def claim(found: dict) -> str:
         text += f", and takes {times[0]:.3g} ms for an image instead of {times[1]:.3g}"
     for metric in found["metrics"][:1]:
         values = [
-            f"{row['network']} {row[metric]:.4g}"
+            f"{row['network']} {score(row, metric)}"
             for row in scores
             if row.get(metric) is not None
         ]
@@ -37,6 +37,12 @@ def _share(row, reference, key) -> str:
     if not row.get(key) or not reference.get(key):
         return "an unknown share"
     return f"{100 * row[key] / reference[key]:.1f} %"
+
+
+def score(row: dict, metric: str, digits: int = 3) -> str:
+    """Returns a row's score, with its standard deviation over seeds where known."""
+    text, deviation = f"{row[metric]:.{digits}g}", row.get(f"{metric} sd")
+    return text if deviation is None else f"{text} ± {deviation:.2g}"
 
 
 def cell(column: str, value: float | None) -> str:
@@ -77,8 +83,8 @@ def tiles(found) -> list[dict]:
     for metric in found["metrics"][:1]:
         others = [r for r in rows if r is not student and r.get(metric) is not None]
         if student.get(metric) is not None:
-            text = ", ".join(f"{r['network']} {r[metric]:.4g}" for r in others)
-            value = f"{student[metric]:.4g}"
+            text = ", ".join(f"{r['network']} {score(r, metric)}" for r in others)
+            value = score(student, metric)
             shown.append({"value": value, "label": metric, "detail": text})
     return shown
 
@@ -95,7 +101,7 @@ def protocols(found) -> list[str]:
         ]
         data = (protocol.get("real") or {}).get("data")
         parts += [f"data {data}"] if data else []
-        for key in ("extractor", "resize", "subsets", "seed"):
+        for key in ("extractor", "resize", "subsets", "seed", "repeats"):
             if protocol.get(key) is not None:
                 parts.append(f"{key} {protocol[key]}")
         floor = floor.get("value") if isinstance(floor, dict) else floor

@@ -86,7 +86,7 @@ def recipe(root) -> dict:
 
 def is_metric(column: str) -> bool:
     """Whether a column of scores.csv is a distance or score of images."""
-    return column != "network" and column not in COSTS
+    return column != "network" and column not in COSTS and not column.endswith(" sd")
 
 
 def _scores(path: Path) -> list[dict]:

@@ -112,7 +112,8 @@ def _scores(found):
     rows = found["scores"]
     if not rows:
         return [], []
-    columns = [key for key in rows[0] if key != "network"]
+    shown = {"network", *(f"{metric} sd" for metric in found["metrics"])}
+    columns = [key for key in rows[0] if key not in shown]
     columns.sort(key=lambda key: key in collect.COSTS)  # what matters most first
     head, body = ["network"], [[row["network"]] for row in rows]
     for column in columns:
@@ -120,7 +121,10 @@ def _scores(found):
         if column in ("parameters", "macs"):
             head.append("%")
         for cells, row in zip(body, rows, strict=True):
-            cells.append(claims.cell(column, row[column]))
+            if column in found["metrics"] and row[column] is not None:
+                cells.append(claims.score(row, column, 4))
+            else:
+                cells.append(claims.cell(column, row[column]))
             if column in ("parameters", "macs"):
                 whole = rows[0][column]
                 known = row[column] is not None and whole

@@ -247,6 +247,21 @@ def test_first_numbers_and_protocols():
     )
 
 
+def test_deviations_stand_beside_their_scores(tmp_path):
+    lines = SCORES.splitlines()
+    lines[0] += ",kid5k[x] sd"
+    lines[1:] = [f"{line},0.00125" for line in lines[1:]]
+    root = _recipe(tmp_path / "a", [], "\n".join(lines) + "\n")
+    found = collect.recipe(root)
+    assert found["metrics"] == ["kid5k[x]"]
+    assert "guided student 0.02 ± 0.0013" in claims.claim(found)
+    text = report.write([root], tmp_path / "r.html", with_pictures=False).read_text()
+    cells = _Page(text).cells
+    start = cells.index("guided student")
+    assert cells[start : start + 3] == ["guided student", "0.02 ± 0.0013", "250"]
+    assert "kid5k[x] sd" not in cells
+
+
 def test_dominated_points():
     a, b, c = ({"x": x, "y": y} for x, y in ((1, 3), (2, 2), (2, 3)))
     assert not charts.dominated(a, [a, b, c])
