@@ -62,7 +62,7 @@ def test_as_wide_as_the_teacher_it_is_the_teacher(wide, scores):
 
 def distance(generator, teacher, measure):
     pair = [
-        images.GeneratedImages(network, network.z_dim, network.num_classes, 32)
+        images.GeneratedImages(network, network.z_dim, batch_size=32)
         for network in (generator, teacher)
     ]
     return agreement.compare(*pair, 64, measure)["values"]
