@@ -13,7 +13,7 @@ from dglgan_tf.compat import tf
 
 PATIENCE = 300.0  # seconds until a host or a device that does not answer is named
 
-HEARTBEAT = 60.0  # seconds without a sign of life after which a host counts as gone
+HEARTBEAT = 120.0  # seconds without a sign of life after which a host counts as gone
 
 
 def make(

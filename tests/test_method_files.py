@@ -109,3 +109,16 @@ def _two_steps(weights, folder):
         by_role = isinstance(start, dict)
         overrides["initialize_from"] = dict.fromkeys(start, path) if by_role else path
     experiment.run(run_dir=str(folder), **overrides)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"baselines/{name}.gin"
+        for name in ("feature_l1", "feature_alignment", "perceptual", "dynamic_sparse")
+    ],
+)
+def test_a_dry_run_needs_no_weights(name, tmp_path, capsys):
+    config.parse([name], [])
+    assert experiment.run(run_dir=str(tmp_path / "run"), dry_run=True) == {}
+    assert "phases " in capsys.readouterr().out

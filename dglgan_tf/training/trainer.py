@@ -147,8 +147,7 @@ class Trainer:
         for masks in self._masks:
             self.state.slots |= masks.variables()
         self.data_seconds = 0.0
-        self._rates: dict[str, float] = {}
-        self._steps: dict[str, Callable] = {}
+        self._rates, self._steps = {}, {}  # by optimizer and by phase
         self._averages = self._adapt = self._reals = None
 
     def _is_local(self):
