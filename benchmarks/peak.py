@@ -25,7 +25,9 @@ def measure(seconds: float = 4.0) -> dict[str, float]:
         calls[f"conv_{name}"] = [_conv(name, *shape) for shape in SHAPES]
     result = {}
     for name, variants in calls.items():
-        rates = [_best(call, flops, seconds / len(variants)) for call, flops in variants]
+        rates = [
+            _best(call, flops, seconds / len(variants)) for call, flops in variants
+        ]
         result[name] = round(max(rates), 1)
     return result
 

@@ -3,6 +3,8 @@
 Running the same command again continues where it stopped.
 """
 
+import os
+
 from absl import flags
 
 from dglgan_tf import config
@@ -20,9 +22,13 @@ def main(argv) -> int:
     """Parses the configuration and runs the stages."""
     del argv
     config.parse_flags()
-    from dglgan_tf import recipe
+    from dglgan_tf import hosts, recipe
 
-    recipe.run(_RUN_DIR.value or config.default_run_dir(), dry_run=_DRY_RUN.value)
+    recipe.run(
+        _RUN_DIR.value or config.default_run_dir(),
+        dry_run=_DRY_RUN.value,
+        hosts=hosts.from_environment(os.environ),
+    )
     return 0
 
 

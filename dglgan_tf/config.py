@@ -17,6 +17,7 @@ from dglgan_tf import bindings as bindings_of_gin
 
 USER_ERROR = 2
 DIVERGED = 3
+RETRY = 75  # EX_TEMPFAIL: another host is gone, the same command may work
 INTERRUPTED = 130
 # What gin raises for files and bindings that do not parse.
 _OF_PARSING = (
@@ -142,9 +143,18 @@ def run_entry(main: Callable[[list[str]], int | None]) -> None:
     if "traceback" not in flags.FLAGS:
         flags.DEFINE_bool("traceback", False, "Show the traceback of an error.")
     app.run(
-        lambda argv: sys.exit(_guarded(main, argv)),
+        lambda argv: _leave(_guarded(main, argv)),
         flags_parser=lambda argv: _parse_flags(main, argv),
     )
+
+
+def _leave(code):
+    """Ends the process; at once where TensorFlow would wait for a host that is gone."""
+    if code == RETRY:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _parse_flags(main, argv):
@@ -185,6 +195,8 @@ def _guarded(main, argv):
         return _complain(stopped, INTERRUPTED)
     except FloatingPointError as error:
         return _complain(error, DIVERGED)
+    except ConnectionError as error:
+        return _complain(error, RETRY)
     except (ValueError, OSError) as error:
         return _complain(error)
     except (RuntimeError, TypeError) as error:

@@ -25,9 +25,10 @@ from dglgan_tf import (
     starting,
     strategies,
 )
+from dglgan_tf import hosts as hosts_of_run
 from dglgan_tf.compat import keras, tf
 from dglgan_tf.data import base as base_of_data
-from dglgan_tf.data import pipeline
+from dglgan_tf.data import patient, pipeline
 from dglgan_tf.networks import base
 from dglgan_tf.training import checkpoint, diagnostics, state, trainer
 
@@ -42,22 +43,25 @@ class Parts:
     strategy: tf.distribute.Strategy
 
 
-@gin.configurable("train", denylist=["run_dir", "dry_run", "siblings", "planned"])
+@gin.configurable(
+    "train", denylist=["run_dir", "dry_run", "siblings", "planned", "hosts"]
+)
 def run(
     run_dir: str,
     dry_run: bool = False,
     siblings: str | None = None,
     planned: Sequence[str] = (),
+    hosts: hosts_of_run.Hosts | None = None,
     source: Callable = gin.REQUIRED,
     generator: Callable = gin.REQUIRED,
     discriminator: Callable = gin.REQUIRED,
     teachers: Sequence[str] = (),
     teacher_networks: Sequence[Callable] = (),
     initialize_from: str | dict[str, str] | None = None,
-    initialize_roles: Sequence[str] = starting.ROLES,
     prune: Callable | None = None,
     seed: int = 0,
     devices: Sequence[str] | None = None,
+    tpu: str | None = None,
     deterministic: bool = False,
     tf32: bool = True,
 ) -> dict[str, float]:
@@ -65,28 +69,28 @@ def run(
 
     Args:
       run_dir: folder of the run.
-      dry_run: print what would run, train nothing, write nothing.
+      dry_run: print what would run; write nothing.
       siblings: folder in which `teachers` and `initialize_from` may name stages.
       planned: stages that will have run before; a dry run does not look for them.
-      source: makes the data source (`dglgan_tf.data.sources`).
-      generator, discriminator: make the student's networks.
+      hosts: that train together; None = this one.
+      source, generator, discriminator: make the data source and the student.
       teachers: weights whose discriminators guide the generator (`runs.find_weights`).
       teacher_networks: make the teacher's networks, for a dry run without its weights.
       initialize_from: weights that the student starts from, optimizers start fresh:
-        one name for all networks, or {role: name}; None = random.
-      initialize_roles: which of its networks do, of one name.
-      prune: (generator, seed) -> scores of its channels (`starting`): the weights to
-        start from are wider networks, of which the best channels stay.
+        one name for all networks, or {role: name} for some; None = random.
+      prune: (generator, seed) -> scores of its channels (`starting`): of the weights
+        to start from, which are wider, the best channels stay.
       seed: of weights, data order and all draws.
       devices: replicas; None = every GPU, else the CPU.
+      tpu: name of a TPU to train on, in place of devices.
       deterministic: only operations that give the same bits each time; slower.
-      tf32: whether GPUs that can may multiply float32 with TF32's ten-bit mantissa.
+      tf32: let GPUs that can multiply float32 with TF32's ten-bit mantissa.
 
     Returns:
-      the last tick's metrics; {} where the run was done before or is a dry run.
+      the last tick's metrics; {} of a dry run, or where the run was done before.
 
     Raises:
-      ValueError: anything that cannot work, said before training starts.
+      ValueError: anything that cannot work, before training starts.
     """
     directory = runs.RunDirectory(run_dir)
     if directory.is_done and not dry_run:
@@ -94,25 +98,19 @@ def run(
         return {}
     schedule, _ = loop.Schedule(), monitor.Evaluation()
     _check_seed(seed)
+    starts = _by_role(initialize_from)
+    names = {*teachers, *starts.values()}
     if dry_run:
-        made = (generator, discriminator, teacher_networks)
-        print(description.describe(*made, schedule))
-        _source(source)  # says what is missing
-        starts = _by_role(initialize_from, initialize_roles)
-        for name in {*teachers, *starts.values()} - {*planned}:
-            runs.find_weights(name, siblings)
-        return {}
+        made = generator, discriminator, teacher_networks
+        return _describe(made, schedule, source, names - {*planned}, siblings)
     directory.check()
+    strategy = strategies.make(devices, hosts, tpu)
     data = _source(source)
-    found = [runs.find_weights(name, siblings) for name in teachers]
-    starts = {
-        role: runs.find_weights(name, siblings)
-        for role, name in _by_role(initialize_from, initialize_roles).items()
-    }
-    tf.config.experimental.enable_tensor_float_32_execution(tf32)
-    if deterministic:
-        tf.config.experimental.enable_op_determinism()
-    parts = build(data, generator, discriminator, found, starts, prune, seed, devices)
+    paths = {name: runs.find_weights(name, siblings) for name in names}
+    found = [paths[name] for name in teachers]
+    starts = {role: paths[name] for role, name in starts.items()}
+    _set_numerics(deterministic, tf32)
+    parts = build(data, generator, discriminator, found, starts, prune, seed, strategy)
     options = _options(parts, seed, found, starts)
     return _train(parts, schedule, directory, options, seed)
 
@@ -142,17 +140,31 @@ def _made(make, kind, name):
     return found
 
 
-def _by_role(initialize_from, roles) -> dict[str, str]:
+def _describe(made, schedule, source, names, siblings) -> dict:
+    print(description.describe(*made, schedule))
+    _source(source)  # says what is missing
+    for name in names:
+        runs.find_weights(name, siblings)
+    return {}
+
+
+def _by_role(initialize_from) -> dict[str, str]:
     """Returns {role: name of its weights}."""
     found = initialize_from or {}
     if isinstance(found, str):
-        found = dict.fromkeys(roles, found)
+        found = dict.fromkeys(starting.ROLES, found)
     if not set(found) <= set(starting.ROLES):
         raise ValueError(
-            f"train.initialize_from and initialize_roles name {sorted(found)}: the "
-            f"roles are {list(starting.ROLES)}"
+            f"train.initialize_from={found} must be one name, or one for some of the "
+            f"roles {', '.join(starting.ROLES)}"
         )
     return dict(found)
+
+
+def _set_numerics(deterministic, tf32):
+    tf.config.experimental.enable_tensor_float_32_execution(tf32)
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
 
 
 def _options(parts, seed, teachers, starts):
@@ -164,6 +176,7 @@ def _options(parts, seed, teachers, starts):
         "initialize_from": {role: str(path) for role, path in starts.items()},
         "data": parts.source.fingerprint(),
         "class_names": list(parts.source.class_names),
+        "stretched": parts.source.stretched,
         "parameters": {
             role: base.count_parameters(network)
             for role, network in parts.networks.by_role().items()
@@ -180,13 +193,14 @@ def build(
     starts=None,
     prune=None,
     seed=0,
-    devices=None,
+    strategy=None,
 ) -> Parts:
     """Builds networks and trainer; arguments as `run`, source made, paths resolved.
 
-    `starts` is {role: weights file}.
+    `starts` is {role: weights file}; `strategy` is of `strategies.make`.
     """
-    strategy = strategies.make(devices)
+    strategy = strategies.make() if strategy is None else strategy
+    wide = starting.rate(starts or {}, prune, seed)
     keras.utils.set_random_seed(seed)
     with strategy.scope():
         networks = state.Networks(
@@ -200,8 +214,8 @@ def build(
                 starting.load_teacher_generator, teachers[0], networks.generator
             )
         starting.copy_weights(networks.generator, networks.generator_ema)
-        if prune is not None:
-            starting.prune(networks, starts or {}, prune, seed)
+        if wide:
+            starting.prune(networks, wide, seed)
         else:
             starting.initialize(networks, starts or {})
         train = trainer.Trainer(networks, strategy, seed)
@@ -219,37 +233,41 @@ def _train(parts, schedule, directory, options, seed):
         logging.info("continuing %s from %s", directory.path, latest.name)
     counters = train.state.counters
     _dataset(parts, seed)  # what does not fit is said before anything is written
-    directory.prepare(options)
-    _remember_configuration(directory)
+    strategies.agree_on(parts.strategy, counters.images, "images seen so far")
+    index, count = strategies.host_index(parts.strategy)
+    if index == 0:
+        directory.prepare(options)
+        _remember_configuration(directory)
     shown = progress.Progress(
-        directory.path, schedule.total_images, counters.images, counters.seconds
+        directory.path if index == 0 else None,
+        schedule.total_images,
+        counters.images,
+        counters.seconds,
     )
-    grids = pictures.Pictures(parts, directory.path, shown.summary, seed)
+    work = loop.Work(
+        train=train,
+        make_iterator=lambda: _reals(parts, schedule, seed, shown.say),
+        schedule=schedule,
+        directory=directory,
+        progress=shown,
+        draw_grid=lambda images: None,
+        diagnose=dict,
+        info=options,
+        is_chief=index == 0,
+        agree=strategies.Agreement(parts.strategy),
+    )
+    if count > 1:
+        work.lost_host = lambda name: strategies.lost_host(parts.strategy, name)
     try:
         _announce(shown, parts, schedule, options)
-        if latest is None:
-            grids.reals()
-            grids.fakes(0, "fakes_init.png")
-        diagnose = diagnostics.compile_diagnostics(
-            train,
-            grids.real_batch(32),
-            starting.teacher_samples(options["teachers"], 32, seed),
-        )
-        work = loop.Work(
-            train=train,
-            make_iterator=lambda: iter(
-                parts.strategy.experimental_distribute_dataset(_dataset(parts, seed))
-            ),
-            schedule=schedule,
-            directory=directory,
-            progress=shown,
-            draw_grid=grids.fakes,
-            diagnose=diagnose,
-            info=options,
-            after_save=monitor.in_training(parts, directory, shown),
-        )
+        if work.is_chief:
+            _look(work, parts, options, seed, latest is None)
         means = loop.run(work)
-        directory.mark_done(f"{train.state.counters.images} images")
+        if work.is_chief:
+            directory.mark_done(f"{train.state.counters.images} images")
+        # The others wait here until the last snapshot is written.
+        images = train.state.counters.images
+        strategies.agree_on(parts.strategy, images, "the last image")
         shown.say(
             f"done: {directory.path}; next: python -m dglgan_tf.sample "
             f"--network={directory.path} --seeds=0-63 --grid, or "
@@ -258,6 +276,22 @@ def _train(parts, schedule, directory, options, seed):
     finally:
         shown.close()
     return means
+
+
+def _look(work, parts, options, seed, fresh):
+    """Adds what the chief alone does: pictures, diagnostics, scores."""
+    directory, shown = work.directory, work.progress
+    grids = pictures.Pictures(parts, directory.path, shown.summary, seed)
+    if fresh:
+        grids.reals()
+        grids.fakes(0, "fakes_init.png")
+    work.draw_grid = grids.fakes
+    work.diagnose = diagnostics.compile_diagnostics(
+        parts.trainer,
+        grids.real_batch(32),
+        starting.teacher_samples(options["teachers"], 32, seed),
+    )
+    work.after_save = monitor.in_training(parts, directory, shown)
 
 
 def _announce(shown, parts, schedule, options):
@@ -273,8 +307,33 @@ def _announce(shown, parts, schedule, options):
         tf.summary.text("gin", text, step=0)
 
 
-def _dataset(parts, seed):
-    """Returns the reals from where the training stands."""
+def _reals(parts, schedule, seed, say):
+    """Returns the iterator of reals from where the training stands."""
+
+    def skip(images):
+        parts.trainer.state.counters.reals += images
+
+    def make(start):
+        return iter(
+            strategies.distribute(
+                parts.strategy, lambda shard: _dataset(parts, seed, shard, start)
+            )
+        )
+
+    return patient.Patient(
+        make,
+        position=lambda: parts.trainer.state.counters.reals,
+        skip=skip,
+        say=say,
+        batch_size=parts.trainer.reals_per_step,
+        patience_seconds=60 * schedule.data_patience_minutes,
+        most_bad=schedule.max_bad_batches,
+        may_skip=strategies.host_index(parts.strategy)[1] == 1,
+    )
+
+
+def _dataset(parts, seed, shard=(0, 1), start=0):
+    """Returns this host's share of the reals from an image on."""
     generator = parts.networks.generator
     return pipeline.make_dataset(
         parts.source,
@@ -283,7 +342,8 @@ def _dataset(parts, seed):
         num_channels=generator.num_channels,
         num_classes=generator.num_classes,
         seed=seed,
-        start_image=parts.trainer.state.counters.reals,
+        shard=shard,
+        start_image=start,
     )
 
 

@@ -30,6 +30,8 @@ class Schedule:
         that one tick may have; more of them take the run back to its newest snapshot.
       max_rollbacks: how often in all; then the run gives up.
       rollback_factor: of the learning rates, each time.
+      data_patience_minutes: how long the run waits for data that cannot be read.
+      max_bad_batches: batches with damaged data that it leaves out; more end it.
     """
 
     total_images: int = gin.REQUIRED
@@ -41,17 +43,33 @@ class Schedule:
     max_skipped: int = 10
     max_rollbacks: int = 3
     rollback_factor: float = 0.5
+    data_patience_minutes: float = 30.0
+    max_bad_batches: int = 100
 
     def __post_init__(self):
         arguments.check(
             self,
-            least={"max_skipped": 0, "max_rollbacks": 0},
-            positive=("snapshot_every_minutes", "rollback_factor"),
+            least={"max_skipped": 0, "max_rollbacks": 0, "max_bad_batches": 0},
+            positive=(
+                "snapshot_every_minutes",
+                "rollback_factor",
+                "data_patience_minutes",
+            ),
         )
         if self.rollback_factor > 1:
             raise ValueError(
                 f"Schedule.rollback_factor={self.rollback_factor!r} must be at most 1"
             )
+
+
+_OF_OTHER_HOSTS = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.InternalError,
+    tf.errors.FailedPreconditionError,
+)
 
 
 class Interrupted(SystemExit):
@@ -110,6 +128,11 @@ class Work:
       diagnose: () -> {metric: [] tensor}; called once a tick.
       info: facts for the snapshots' headers.
       after_save: called with the path of each new snapshot.
+      is_chief: whether this host writes snapshots.
+      agree: called once a step with whether this host wants to stop; returns whether
+        all of them do now.
+      lost_host: (name of the newest snapshot) -> the error to raise where TensorFlow
+        says that another host is gone; None with a single host.
     """
 
     train: trainer.Trainer
@@ -121,6 +144,9 @@ class Work:
     diagnose: Callable[[], dict]
     info: dict
     after_save: Callable[[Path], None] = lambda path: None
+    is_chief: bool = True
+    agree: Callable[[bool], bool] = bool
+    lost_host: Callable[[str | None], Exception] | None = None
 
 
 def run(work: Work) -> dict[str, float]:
@@ -136,11 +162,18 @@ def run(work: Work) -> dict[str, float]:
       FloatingPointError: too many updates were not finite; nothing is saved then.
       OSError: the disk is full; the snapshot before stays.
       Interrupted: after SIGTERM or SIGINT, state saved.
+      ConnectionError: another host is gone.
     """
-    with stop_signals() as received:
-        session = _Session(work)
-        while session.images < work.schedule.total_images:
-            session.step(received)
+    try:
+        with stop_signals() as received:
+            session = _Session(work)
+            while session.images < work.schedule.total_images:
+                session.step(received)
+    except _OF_OTHER_HOSTS as error:
+        if work.lost_host is None:
+            raise
+        newest = work.directory.latest_snapshot()
+        raise work.lost_host(newest.name if newest else None) from error
     return session.means
 
 
@@ -164,6 +197,7 @@ class _Session:
         self.work, self.means, self._metrics = work, {}, {}
         self._heard: set[str] = set()  # alarms of the last tick
         self._said: set[str] = set()
+        self._leaps = alarms.Leaps()
         self._saved_at = time.time()
         self._start()
 
@@ -189,7 +223,7 @@ class _Session:
         self._metrics = _step(work.train, self._iterator)
         work.progress.add(self._metrics, work.train.batch_size)
         last = self.images >= work.schedule.total_images
-        stop = bool(received)
+        stop = work.agree(bool(received))
         started = time.time()
         if self._due["tick_images"](self.images) or last or stop:
             if not self._tick():
@@ -204,21 +238,25 @@ class _Session:
                 work.after_save(path)
         work.progress.maintenance(time.time() - started)
         if stop and not last:
-            name = signal.Signals(received[0]).name
+            number = received[0] if received else signal.SIGTERM  # of another host
+            name = signal.Signals(number).name
             work.progress.say(
                 f"{name}: state saved at {self.images} images in "
                 f"{work.directory.path}; run the same command again to continue"
             )
-            raise Interrupted(128 + received[0])
+            raise Interrupted(128 + number)
 
     def _tick(self) -> bool:
         """Logs; returns whether few enough updates were skipped."""
         work = self.work
         work.progress.add(work.diagnose(), 0)
+        work.progress.data_seconds = work.train.data_seconds
+        work.train.data_seconds = 0.0
         self.means = work.progress.tick(work.train.state.counters)
         counters = work.train.state.counters
         weight = work.train.objective.weight_at(counters.images)
         heard = alarms.sentences(self.means, weight)
+        heard |= self._leaps.sentences(self.means)
         # One tick may mislead; an alarm that stays is said once.
         lasting = heard.keys() & self._heard
         for name in lasting - self._said:
@@ -241,6 +279,9 @@ class _Session:
         counters = work.train.state.counters
         counters.seconds = work.progress.seconds
         path = work.directory.snapshot_path(counters.images)
+        self._saved_at = time.time()
+        if not work.is_chief:
+            return path
         try:
             checkpoint.save(work.train.state, path, work.info)
         except OSError as error:
@@ -251,7 +292,6 @@ class _Session:
                 "the same command again"
             ) from error
         work.directory.prune(work.schedule.keep_snapshots)
-        self._saved_at = time.time()
         return path
 
     def _roll_back(self):

@@ -110,7 +110,7 @@ def _averaged(parts, wanted: Evaluation) -> images.GeneratedImages:
     if conditional_norm.batch_statistics(network):
         protocol["batch_norm"] = "running"
     return images.GeneratedImages(
-        judging.replicated(network, None, noise, parts.strategy),
+        judging.replicated(network, None, noise, _of_this_host(parts.strategy)),
         network.z_dim,
         network.num_classes,
         judging.class_weights(parts.source, network.num_classes),
@@ -118,6 +118,12 @@ def _averaged(parts, wanted: Evaluation) -> images.GeneratedImages:
         protocol,
         judging.halves(network) if styled else None,
     )
+
+
+def _of_this_host(strategy):
+    """The chief draws alone: the other hosts train on and would not answer."""
+    several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+    return tf.distribute.get_strategy() if several else strategy
 
 
 def keep_best(run_dir, path: Path, metric: str, count: int) -> None:

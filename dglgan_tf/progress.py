@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -34,7 +35,7 @@ class Progress:
         """Opens the run's logs for appending.
 
         Args:
-          run_dir: folder of the run.
+          run_dir: folder of the run; None writes no files.
           total_images: where the run ends.
           start_images: where this session starts.
           seconds: training time spent in earlier sessions.
@@ -42,10 +43,14 @@ class Progress:
         self._total, self._tick_images = total_images, start_images
         self._seconds_before, self._start = seconds, time.time()
         self._tick_start, self._maintenance = self._start, 0.0
-        drop_later_records(run_dir / "stats.jsonl", start_images)
-        self._log = open(run_dir / "log.txt", "a", encoding="utf-8")  # noqa: SIM115
-        self._stats = open(run_dir / "stats.jsonl", "a", encoding="utf-8")  # noqa: SIM115
-        self.summary = tf.summary.create_file_writer(str(run_dir))
+        log = stats = Path(os.devnull)
+        self.summary = tf.summary.create_noop_writer()
+        if run_dir is not None:
+            log, stats = run_dir / "log.txt", run_dir / "stats.jsonl"
+            self.summary = tf.summary.create_file_writer(str(run_dir))
+        drop_later_records(stats, start_images)
+        self._log = open(log, "a", encoding="utf-8")  # noqa: SIM115
+        self._stats = open(stats, "a", encoding="utf-8")  # noqa: SIM115
         self._metrics: dict[str, list] = {}
         self._bar = self._make_bar(total_images, start_images)
         self.ticks = 0

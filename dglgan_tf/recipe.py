@@ -12,13 +12,15 @@ import gin
 from absl import logging
 
 from dglgan_tf import comparison, experiment, runs
+from dglgan_tf import hosts as hosts_of_run
 from dglgan_tf.reporting import report
 
 
-@gin.configurable("compress", denylist=["root", "dry_run"])
+@gin.configurable("compress", denylist=["root", "dry_run", "hosts"])
 def run(
     root: str,
     dry_run: bool = False,
+    hosts: hosts_of_run.Hosts | None = None,
     stages: Sequence[str] = gin.REQUIRED,
     compare: Callable | None = None,
 ) -> dict[str, runs.RunDirectory]:
@@ -27,6 +29,7 @@ def run(
     Args:
       root: folder of the recipe; stage `s` lies in `root/s`.
       dry_run: describe each stage, run nothing.
+      hosts: that train together; None = this one.
       stages: names, for instance ['teacher', 'student', 'guided'].
       compare: makes the `comparison.Comparison` that ends the recipe; None ends it
         without one.
@@ -51,9 +54,11 @@ def run(
                 dry_run=dry_run,
                 siblings=str(root),
                 planned=stages[:index],
+                hosts=hosts,
             )
         done[stage] = directory
-    if compare is not None and not dry_run:
+    is_chief = hosts is None or hosts.is_chief
+    if compare is not None and not dry_run and is_chief:
         _finish(Path(root), stages[-1], compare())
     return done
 

@@ -1,29 +1,59 @@
-"""Which devices train: one or several on this host.
+"""Which devices train: one or several on this host, on several hosts, or a TPU.
 
 Context: *host*, before anything else of TensorFlow runs.
 """
 
-from collections.abc import Sequence
+import functools
+import threading
+from collections.abc import Callable, Sequence
 
+from dglgan_tf import compat
+from dglgan_tf import hosts as hosts_of_run
 from dglgan_tf.compat import tf
 
+PATIENCE = 300.0  # seconds until a host or a device that does not answer is named
 
-def make(devices: Sequence[str] | None = None) -> tf.distribute.Strategy:
-    """Returns MirroredStrategy over all GPUs, or over the CPU.
+HEARTBEAT = 120.0  # seconds without a sign of life after which a host counts as gone
+
+
+def make(
+    devices: Sequence[str] | None = None,
+    hosts: hosts_of_run.Hosts | None = None,
+    tpu: str | None = None,
+) -> tf.distribute.Strategy:
+    """Returns the strategy, after one reduction over all replicas has worked.
 
     Args:
-      devices: for instance ['GPU:0', 'GPU:1']; None = every GPU there is.
+      devices: for instance ['GPU:0', 'GPU:1']; None = every GPU there is, else the CPU.
+      hosts: that train together, each with all its GPUs, else its CPU.
+      tpu: name or address of a TPU ('local' on its own machine).
 
     Raises:
       ValueError: a device that this machine does not have, or one named twice.
+      ConnectionError: a host or a device that does not answer.
     """
+    # TensorFlow's remapper fails on these graphs, says so on every trace and gains
+    # nothing here.
+    tf.config.optimizer.set_experimental_options({"remapping": False})
+    if (hosts is not None) + (tpu is not None) + (devices is not None) > 1:
+        raise ValueError(
+            "train.devices, train.tpu and several hosts exclude each other: choose one"
+        )
+    if tpu is not None:
+        return _tpu(tpu)
+    if hosts is not None:
+        return _several_hosts(hosts)
+    strategy = _one_host(devices)
+    if strategy.num_replicas_in_sync > 1:
+        check(strategy)
+    return strategy
+
+
+def _one_host(devices):
     if devices is None:
         gpus = tf.config.list_logical_devices("GPU")
         devices = [gpu.name for gpu in gpus] or ["CPU:0"]
     _check_devices(devices)
-    # TensorFlow's remapper fails on these graphs, says so on every trace and gains
-    # nothing here.
-    tf.config.optimizer.set_experimental_options({"remapping": False})
     on_cpu = any("CPU" in device.upper() for device in devices)
     # The default collective raced between reductions on logical CPU devices.
     operations = tf.distribute.ReductionToOneDevice() if on_cpu else None
@@ -44,3 +74,166 @@ def _check_devices(devices):
             f"train.devices={list(devices)} must name one device or several different "
             f"ones of {short}"
         )
+
+
+@functools.lru_cache(maxsize=1)  # TensorFlow joins a cluster once in a process
+def _several_hosts(hosts):
+    hosts_of_run.meet(hosts, PATIENCE)
+    resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+        tf.train.ClusterSpec({"worker": list(hosts.addresses)}),
+        task_type="worker",
+        task_id=hosts.index,
+        rpc_layer="grpc",
+    )
+    compat.set_heartbeat(HEARTBEAT)
+    strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver)
+    check(strategy)
+    return strategy
+
+
+def _tpu(name):
+    resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=name)
+    tf.config.experimental_connect_to_cluster(resolver)
+    tf.tpu.experimental.initialize_tpu_system(resolver)
+    return tf.distribute.TPUStrategy(resolver)
+
+
+def check(strategy, seconds: float | None = None) -> None:
+    """Adds one number of each replica, with a time limit.
+
+    Raises:
+      ConnectionError: no answer in time, or a wrong one; names the devices that do not
+        compute on their own.
+    """
+    seconds = PATIENCE if seconds is None else seconds
+    count = strategy.num_replicas_in_sync
+
+    def reduction():
+        # Not a constant: those live on the device that made them first.
+        one = strategy.run(lambda: tf.identity(1.0))
+        return float(strategy.reduce(tf.distribute.ReduceOp.SUM, one, axis=None))
+
+    total = within(reduction, seconds)
+    if total == count:
+        return
+    devices = strategy.extended.worker_devices
+    silent = [device for device in devices if not _computes(device, seconds / 10)]
+    raise ConnectionError(
+        f"a reduction over {count} replicas gave {total} within {seconds:.0f} s; "
+        f"devices that do not compute on their own: {silent or 'none'}; try each one "
+        "alone with train.devices, and python -m dglgan_tf.doctor on each host"
+    )
+
+
+def _computes(device, seconds) -> bool:
+    def add():
+        with tf.device(device):
+            return float(tf.identity(1.0) + 1.0)
+
+    return within(add, seconds) == 2.0
+
+
+def within(function: Callable, seconds: float):
+    """Returns what a function gives, or None when it needs longer; errors pass."""
+    found: list = []
+    errors: list[BaseException] = []
+
+    def run():
+        try:
+            found.append(function())
+        except BaseException as error:  # handed to the caller's thread
+            errors.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)  # cannot be ended, may be left
+    thread.start()
+    thread.join(seconds)
+    if errors:
+        raise errors[0]
+    return found[0] if found else None
+
+
+def host_index(strategy) -> tuple[int, int]:
+    """Returns (index of this host, number of hosts)."""
+    resolver = strategy.cluster_resolver
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return 0, 1
+    return resolver.task_id, len(resolver.cluster_spec().as_dict()["worker"])
+
+
+def distribute(strategy, make_dataset: Callable):
+    """Returns the distributed dataset.
+
+    Args:
+      strategy: of `make`.
+      make_dataset: (index, count) -> dataset of this host's share of the global
+        batches.
+    """
+    index, count = host_index(strategy)
+    if count == 1:
+        return strategy.experimental_distribute_dataset(make_dataset((0, 1)))
+    replicas = strategy.num_replicas_in_sync // count
+
+    def of_this_host(context):
+        del context
+        dataset = make_dataset((index, count))
+        if replicas == 1:
+            return dataset
+        share = next(iter(dataset.element_spec.values())).shape[0]
+        return dataset.rebatch(share // replicas, drop_remainder=True)
+
+    return strategy.distribute_datasets_from_function(of_this_host)
+
+
+class Agreement:
+    """Tells every host at the same step that one of them wants something.
+
+    The answer is about the step before, so that nobody waits for a reduction.
+    """
+
+    def __init__(self, strategy):
+        """Takes the strategy; every host must call the object once a step."""
+        self._strategy, self._pending = strategy, None
+
+    def __call__(self, wanted: bool) -> bool:
+        """Returns whether any host wanted it at the last call, or now if alone."""
+        if host_index(self._strategy)[1] == 1:
+            return wanted
+        before = self._pending
+        self._pending = _summed(self._strategy, float(wanted))
+        return before is not None and float(before) > 0
+
+
+def agree_on(strategy, number: int, what: str) -> None:
+    """Checks that all hosts have the same number; waits for them.
+
+    Raises:
+      ValueError: they have not.
+    """
+    count = host_index(strategy)[1]
+    if count > 1 and float(_summed(strategy, float(number))) != (
+        strategy.num_replicas_in_sync * number
+    ):
+        raise ValueError(
+            f"{what} is {number} here and differs on another host: the run directory "
+            "must be the same folder on all of them"
+        )
+
+
+def _summed(strategy, number):
+    """Adds a number of every replica."""
+    value = tf.constant(number, tf.float64)
+    return strategy.reduce(
+        tf.distribute.ReduceOp.SUM, strategy.run(lambda: tf.identity(value)), axis=None
+    )
+
+
+def lost_host(strategy, newest: str | None) -> ConnectionError:
+    """Returns the error of a training whose other hosts went away."""
+    addresses = strategy.cluster_resolver.cluster_spec().as_dict()["worker"]
+    hosts = hosts_of_run.Hosts(tuple(addresses), strategy.cluster_resolver.task_id)
+    gone = [hosts.name(index) for index in hosts_of_run.unreachable(hosts)]
+    return ConnectionError(
+        f"{' and '.join(gone) or 'another host'} left the training: start the same "
+        "command on every host again; the run continues from "
+        f"{newest or 'its start'}"
+    )

@@ -1,15 +1,19 @@
 """Trains one network pair: `python -m dglgan_tf.train --gin_file=gin/biggan128.gin`.
 
+Or on your own images: `python -m dglgan_tf.train --data=FOLDER --cfg=auto --mirror=1`.
 Running the same command again continues where it stopped.
 """
 
+import os
+
 from absl import flags
 
-from dglgan_tf import config
+from dglgan_tf import config, presets
 
 config.define_flags()
+presets.define_flags()
 _RUN_DIR = flags.DEFINE_string(
-    "run_dir", None, "Folder of the run; default runs/<name of the gin file>."
+    "run_dir", None, "Folder of the run; default OUTDIR/<name of gin file or data>."
 )
 _DRY_RUN = flags.DEFINE_bool(
     "dry_run", False, "Print configuration, layers, totals and estimates; do nothing.",
@@ -20,10 +24,16 @@ _DRY_RUN = flags.DEFINE_bool(
 def main(argv) -> int:
     """Parses the configuration and runs the training."""
     del argv
-    config.parse_flags()
-    from dglgan_tf import experiment
+    values = flags.FLAGS
+    files, bindings = presets.from_flags(values)
+    config.parse(files, [*bindings, *values.gin_param, *values.gin_bindings])
+    from dglgan_tf import experiment, hosts
 
-    experiment.run(_RUN_DIR.value or config.default_run_dir(), dry_run=_DRY_RUN.value)
+    experiment.run(
+        _RUN_DIR.value or presets.run_dir(values),
+        dry_run=_DRY_RUN.value,
+        hosts=hosts.from_environment(os.environ),
+    )
     return 0
 
 

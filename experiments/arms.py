@@ -20,13 +20,23 @@ class Arm:
     after: str | None = None
 
 
+# These need one more network than what they start from.
+_ALSO = {
+    "f": ("second",),
+    "c051": ("tutor",),
+    "c102": ("tutor",),
+    "c204": ("tutor",),
+}
+
+
 @dataclasses.dataclass(frozen=True)
 class Suite:
     """Arms that share data, networks and teacher; `<name>.gin` configures them.
 
     Attributes:
       name: of the gin file.
-      teacher: weights that guide, a name of `dglgan_tf.runs.find_weights`.
+      teacher: weights that guide, a name of `dglgan_tf.runs.find_weights`; None = the
+        stage `teacher` of the gin file, trained first.
       data: the real images, a name of `--data`.
       metrics: names of `dglgan_tf.metrics.names`.
       num_classes: of the conditional networks; 0 = unconditional.
@@ -34,7 +44,7 @@ class Suite:
     """
 
     name: str
-    teacher: str
+    teacher: str | None
     data: str
     metrics: Sequence[str]
     num_classes: int
@@ -58,6 +68,7 @@ class Suite:
                 f"{', '.join(self.arms)}"
             )
         needed = {self.arms[name].after for name in wanted} | set(wanted)
+        needed.update(*(_ALSO.get(name, ()) for name in wanted))
         return [name for name in self.arms if name in needed]
 
 
@@ -66,6 +77,18 @@ _METRICS = (
     "fid10k_full[efficientnet_lite0]",
     "pr5k3[efficientnet_lite0]",
 )
+_CORE = {
+    "a": Arm("stage one alone"),
+    "b": Arm("stage one continued without guidance (control)", "a"),
+    "c": Arm("stage one, then guidance 0.1", "a"),
+    "d": Arm("guidance 0.1 from the start"),
+    "e": Arm("as C, teacher discriminator updated", "a"),
+    "g": Arm("stage one, then L1 to the teacher's images", "a"),
+    "h": Arm("stage one, then self-supervised", "a"),
+    "c003": Arm("as C, weight 0.03", "a"),
+    "c03": Arm("as C, weight 0.3", "a"),
+    "c1": Arm("as C, weight 1", "a"),
+}
 
 SUITES = {
     "fashion_biggan": Suite(
@@ -74,15 +97,36 @@ SUITES = {
         data="fashion_mnist",
         metrics=_METRICS,
         num_classes=10,
-        arms={
-            "a": Arm("stage one alone"),
-            "b": Arm("stage one continued without guidance (control)", "a"),
-            "c": Arm("stage one, then guidance 0.1", "a"),
-            "d": Arm("guidance 0.1 from the start"),
-            "e": Arm("as C, teacher discriminator updated", "a"),
-            "c003": Arm("as C, weight 0.03", "a"),
-            "c03": Arm("as C, weight 0.3", "a"),
-            "c1": Arm("as C, weight 1", "a"),
+        arms=_CORE
+        | {
+            "second": Arm("a second teacher of three quarters width, for F"),
+            "f": Arm("as C, guided by both teachers", "a"),
+            "tutor": Arm("the teacher once more, its snapshots kept"),
+            "c051": Arm("as C, the teacher after 51,200 images", "a"),
+            "c102": Arm("as C, the teacher after 102,400 images", "a"),
+            "c204": Arm("as C, the teacher after 204,800 images", "a"),
+            "qa": Arm("quarter width: stage one alone"),
+            "qb": Arm("quarter width: as B", "qa"),
+            "qc": Arm("quarter width: as C", "qa"),
         },
+    ),
+    "fashion_stylegan2": Suite(
+        name="fashion_stylegan2",
+        teacher="bundled/fashion_stylegan2_teacher",
+        data="fashion_mnist",
+        metrics=_METRICS,
+        num_classes=0,
+        arms=_CORE,
+    ),
+    "emoji_biggan": Suite(
+        name="emoji_biggan",
+        teacher=None,
+        data="datasets/emoji64.zip",
+        metrics=(
+            "kid2k_full[efficientnet_lite0]",
+            "pr1k3[efficientnet_lite0]",
+        ),
+        num_classes=9,
+        arms=_CORE,
     ),
 }

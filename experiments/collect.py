@@ -100,11 +100,10 @@ def table(suite, found: list[dict]) -> str:
     text = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     for name in (TEACHER, *suite.arms):
         own = [row for row in found if row["arm"] == name]
+        what = "guides" if name == TEACHER else suite.arms[name].meaning
         if not own:
-            what = suite.arms[name].meaning
             text.append(f"| {name} | {what} | not run |{' |' * len(columns)}")
             continue
-        what = "guides" if name == TEACHER else suite.arms[name].meaning
         seeds = "1" if name == TEACHER else str(len(own))
         cells = [_mean_and_deviation(own, column) for column in columns]
         text.append(f"| {name} | {what} | {seeds} | {' | '.join(cells)} |")
@@ -192,6 +191,8 @@ def write(suite, root: Path) -> list[Path]:
 
 
 def _number(value) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {_number(v)}" for k, v in value.items())
     return "none" if value is None else f"{value:.3g}"
 
 

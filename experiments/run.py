@@ -39,23 +39,25 @@ def main(argv) -> int:
     if not all(seed.isdigit() for seed in _SEEDS.value):
         raise ValueError(f"--seeds={','.join(_SEEDS.value)} must be whole numbers")
     root = Path(_OUTDIR.value) / suite.name
-    teacher = keep_teacher(suite, root)
-    judge(suite, root, teacher.parent, ["--network", str(teacher)])
+    teacher = make_teacher(suite, root)
+    judge(suite, root, teacher)
     for seed in _SEEDS.value:
         train(suite, root / f"seed{seed}", names, seed, teacher)
         for name in names:
-            run = root / f"seed{seed}" / name
-            judge(suite, root, run, ["--run", str(run)])
+            judge(suite, root, root / f"seed{seed}" / name)
         for path in collect.write(suite, root):
             print(path, flush=True)
     print(f"look at {root}/results.md; the next seed: --seeds={len(_SEEDS.value)}")
     return 0
 
 
-def keep_teacher(suite, root: Path) -> Path:
-    """Copies the teacher's weights beside the results; returns the copy."""
+def make_teacher(suite, root: Path) -> Path:
+    """Returns the teacher's weights, copied beside the results or trained there."""
     from dglgan_tf import atomic, runs
 
+    if suite.teacher is None:
+        train(suite, root, ["teacher"], "0", root / "teacher")
+        return root / "teacher"
     path = root / "teacher" / "network.safetensors"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,19 +80,21 @@ def train(suite, root: Path, names, seed: str, teacher: Path) -> None:
     )
 
 
-def judge(suite, root: Path, folder: Path, subject: list[str]) -> None:
-    """Measures one network, unless its folder holds the scores."""
+def judge(suite, root: Path, network: Path) -> None:
+    """Measures a run directory, or a file; its folder may hold the scores already."""
+    folder = network if network.is_dir() else network.parent
+    subject = "--run" if network.is_dir() else "--network"
     wanted = [m for m in suite.metrics if not (folder / f"metric-{m}.jsonl").is_file()]
     if wanted:
         call(
-            "dglgan_tf.evaluate", *subject, f"--data={suite.data}",
+            "dglgan_tf.evaluate", f"{subject}={network}", f"--data={suite.data}",
             f"--metrics={','.join(wanted)}", f"--cache={root / 'cache'}",
         )  # fmt: skip
     if suite.num_classes and not (folder / "recognised.json").is_file():
-        recognise(suite, root, folder)
+        recognise(suite, root, network, folder)
 
 
-def recognise(suite, root: Path, folder: Path) -> None:
+def recognise(suite, root: Path, network: Path, folder: Path) -> None:
     """Writes which share of the samples of each class is recognised."""
     import json
 
@@ -99,7 +103,6 @@ def recognise(suite, root: Path, folder: Path) -> None:
     from dglgan_tf import atomic
     from experiments import classifier
 
-    network = folder if folder.name != "teacher" else folder / "network.safetensors"
     call(
         "dglgan_tf.sample", f"--network={network}", "--class=all", "--npz",
         f"--seeds=0-{_SAMPLES.value - 1}", "--nofiles", f"--outdir={folder}",

@@ -141,7 +141,7 @@ _TOOLS = [
     ("prepare_dataset --source=photos --dest=o --resolution=0", "height=0 must be"),
     ("prepare_dataset --source=photos --dest=o --resolution=7", "7"),
     ("prepare_dataset --source=photos --dest=o --resolution=x --strict", "x"),
-    ("prepare_dataset --source=photos --dest=o --width=-4", "give both"),
+    ("prepare_dataset --source=photos --dest=o --width=-4", "width=-4 must be"),
     ("prepare_dataset --source=photos --dest=o --transform=zoom", "transform"),
     ("prepare_dataset --source=photos --dest=o --resize_filter=mean", "resize_filter"),
     ("prepare_dataset --source=photos --dest=o --channels=2", "channels=2 must be"),

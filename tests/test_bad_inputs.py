@@ -186,7 +186,7 @@ def test_random_bindings(known, place, monkeypatch):
     bindings = st.dictionaries(st.sampled_from(_parameters()), VALUES, max_size=3)
     answers = collections.Counter()
 
-    @settings(max_examples=120, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=80, deadline=None, derandomize=True, database=None)
     @given(bindings)
     def run(bound):
         given = [f"--gin_param={k}={_literal(v)}" for k, v in bound.items()]
@@ -198,14 +198,13 @@ def test_random_bindings(known, place, monkeypatch):
 
     run()
     assert files_below(place) == before
-    assert answers[0] > 5 and answers[2] > 50
+    assert answers[0] > 5 and answers[2] > 30
 
 
 REAL = [
     ("train --gin_file=", "no gin file ''"),
     ("train --gin_file=empty", "no gin file 'empty'"),
-    ("train --gin_file=tiny.gin --gin_param=Trainer.batch_size=8.0", "an integer"),
-    ("train --gin_file=tiny.gin --run_dir=torn.png", "toys"),
+    ("train --gin_file=quickstart --gin_param=Trainer.batch_size=8.0", "an integer"),
     ("compress", "no --gin_file given"),
     ("sample --network=style.safetensors --seeds=abc", "neither a number nor a range"),
     ("sample --batch=0", "batch"),

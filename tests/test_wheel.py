@@ -76,7 +76,10 @@ def test_embedded_and_bundled_data_travel(installed):
     assert (count, name) == ("10000", "fashion_biggan_teacher.safetensors")
 
 
-@pytest.mark.parametrize("name", ["train", "compress", "sample", "export", "evaluate"])
+@pytest.mark.parametrize(
+    "name",
+    ["train", "compress", "sample", "export", "evaluate", "design", "explore", "demo"],
+)
 def test_console_scripts_exist_and_answer(installed, name):
     found = _call(installed, str(installed / "bin" / f"dglgan-{name}"), "--help")
     assert "--" in found.stdout, found.stderr

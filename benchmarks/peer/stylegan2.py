@@ -48,7 +48,10 @@ class Linear(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outputs, inputs) / lr_multiplier)
         self.bias = nn.Parameter(torch.full([outputs], bias / lr_multiplier))
-        self.scale, self.lr_multiplier = lr_multiplier / math.sqrt(inputs), lr_multiplier
+        self.scale, self.lr_multiplier = (
+            lr_multiplier / math.sqrt(inputs),
+            lr_multiplier,
+        )
         self.active = active
 
     def forward(self, x):

@@ -124,7 +124,7 @@ class EqualizedConv(keras.layers.Layer):
     def call(self, x):
         """[N, H, W, in_width] -> [N, H', W', out_width]."""
         kernel = self.kernel * (self.gain / math.sqrt(self.in_width * self.size**2))
-        y = convolve(x, kernel, self.resample_by, self.fir)
+        y = convolve(x, tf.cast(kernel, x.dtype), self.resample_by, self.fir)
         enter_conv(self, x, y, self.size, self.resample_by, self.fir)
         if self.bias is not None:
             y = bias.add(y, self.bias * self.gain)

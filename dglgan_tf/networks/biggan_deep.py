@@ -4,15 +4,13 @@ Bottleneck blocks of four convolutions, shortcuts without convolutions in the
 generator; the whole latent and the class embedding condition every normalisation.
 Generator 32 to 512 px, discriminator 32 to 256 px, or any plan of blocks given.
 
-Two published forms differ in details, which are arguments here:
+Two published forms differ in arguments:
 * BigGAN-PyTorch: one power step for each call, running moments (`n_stats=0`);
-* the converted DeepMind weights (`pytorch-pretrained-BigGAN`): stored singular
-  vectors (`stored_vectors=True`), moments for 51 truncations (`n_stats=51`), eps 1e-4,
-  an output convolution of `ch` channels of which three are used (`output_channels`).
-
-Deviations, none of which changes a result beyond rounding: foldings and dense
-embedding gradients as in `networks.biggan`; only the used channels of the output
-convolution are computed. BigGAN-PyTorch marks its own version as untested.
+* the converted DeepMind weights: stored singular vectors (`stored_vectors=True`),
+  moments for 51 truncations (`n_stats=51`), eps 1e-4, an output convolution of `ch`
+  channels of which three are used (`output_channels`).
+Deviations, none beyond rounding: foldings and dense embedding gradients as in
+`networks.biggan`; only the used channels of the output convolution are computed.
 """
 
 import gin
@@ -24,9 +22,8 @@ from dglgan_tf.networks import base
 from dglgan_tf.networks import biggan_layout as layout
 from dglgan_tf.ops import fold
 
-# Width of the 4x4 image, then of each stage's output, in multiples of ch.
-GENERATOR_WIDTHS = layout.GENERATOR_WIDTHS
-# Width of the first convolution, then of each stage's output, in multiples of ch.
+GENERATOR_WIDTHS = layout.GENERATOR_WIDTHS  # of the 4x4 image, then of each stage
+# Of the first convolution, then of each stage's output, in multiples of ch.
 DISCRIMINATOR_WIDTHS = {
     32: (4, 4, 4, 4),
     64: (1, 2, 4, 8, 16),

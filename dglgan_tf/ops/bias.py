@@ -11,8 +11,8 @@ def add(x: tf.Tensor, bias) -> tf.Tensor:
     the kernel gradient; the forward pass stays joined.
 
     Args:
-      x: [..., C].
-      bias: [C], tensor or variable.
+      x: [..., C], of any floating type.
+      bias: [C] float32, tensor or variable; its gradient adds up in float32.
 
     Returns:
       [..., C].
@@ -23,6 +23,7 @@ def add(x: tf.Tensor, bias) -> tf.Tensor:
 @tf.custom_gradient
 def _add(x, bias):
     def gradient(upstream):
-        return upstream, tf.reduce_sum(upstream, list(range(x.shape.rank - 1)))
+        wide = tf.cast(upstream, bias.dtype)
+        return upstream, tf.reduce_sum(wide, list(range(x.shape.rank - 1)))
 
-    return tf.nn.bias_add(x, bias), gradient
+    return tf.nn.bias_add(x, tf.cast(bias, x.dtype)), gradient

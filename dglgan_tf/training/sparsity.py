@@ -10,7 +10,7 @@ import gin
 
 from dglgan_tf import arguments
 from dglgan_tf.compat import tf
-from dglgan_tf.networks import base
+from dglgan_tf.networks import base, weightless
 from dglgan_tf.training import phase, sparse, state
 
 
@@ -46,25 +46,50 @@ class DynamicSparsity:
                     f"DynamicSparsity.{name}={getattr(self, name)!r} must be at most 1"
                 )
 
-    def masks(self, networks: state.Networks) -> dict[str, "Masks"]:
-        """Returns {'g' or 'd': masks}, kernels masked; under the strategy's scope."""
-        generator, average = networks.generator, networks.generator_ema
-        found = {"g": Masks(self, self.g_density, [generator, average])}
-        found["d"] = Masks(self, self.d_density, [networks.discriminator])
-        return {name: masks for name, masks in found.items() if masks.variables()}
+    def masks(self, networks: state.Networks, phases) -> list["Masks"]:
+        """Masks the kernels; under the strategy's scope.
+
+        Args:
+          networks: the student's, as they start.
+          phases: of the training; a network that none of them trains stays dense.
+        """
+        found = []
+        if weightless.is_active():  # a dry run: there is nothing to mask
+            return found
+        for item in phases:
+            if item.name == "g" and self.g_density < 1:
+                copies = [networks.generator, networks.generator_ema]
+                found.append(Masks(self, item, self.g_density, copies))
+            if item.name == "d" and self.d_density < 1:
+                copies = [networks.discriminator]
+                found.append(Masks(self, item, self.d_density, copies))
+        return found
 
 
 class Masks:
-    """Masks of one network and of its copies."""
+    """Masks of one network and of its copies.
 
-    def __init__(self, plan: DynamicSparsity, density: float, networks):
-        """Chooses the largest weights of the first network; density 1 masks nothing."""
-        self._plan = plan
+    Attributes:
+      growth: a phase that trains nothing and leaves dense gradients for `move`.
+      of_generator: whether the network is the generator.
+    """
+
+    def __init__(self, plan: DynamicSparsity, item: phase.Phase, density, networks):
+        """Chooses the largest weights of the first network, by the layers' densities.
+
+        Args:
+          plan: when and how far the masks move.
+          item: the phase that trains the network.
+          density: share of the weights that stay, over all kernels.
+          networks: the trained network, and its average.
+        """
+        self._plan, self._family = plan, item.name
+        self.of_generator = item.name == "g"
         self._kernels = [
             {
                 name: variable
                 for name, variable in base.named_variables(network).items()
-                if variable.trainable and len(variable.shape) == 4 and density < 1
+                if variable.trainable and len(variable.shape) == 4
             }
             for network in networks
         ]
@@ -77,12 +102,24 @@ class Masks:
             for (name, kernel), share in zip(first.items(), shares, strict=True)
         }
         self._gradients = _Gradients(first.values())
+        self.growth = dataclasses.replace(
+            item,
+            name=f"{item.name}_grow",
+            variables=list(first.values()),
+            optimizer=self._gradients,
+            repeats=1,
+            reals="last" if item.reals else None,
+        )
         self._apply = tf.function(self._multiply, autograph=False)
         self.apply()
 
     def variables(self) -> dict[str, tf.Variable]:
-        """Returns {kernel's name: mask}, as a checkpoint holds them."""
-        return dict(self._masks)
+        """Returns {name: mask}, as a checkpoint holds them."""
+        return {f"mask/{self._family}/{n}": mask for n, mask in self._masks.items()}
+
+    def follows(self, item: phase.Phase) -> bool:
+        """Whether a phase trains this network."""
+        return item.name.split("_")[0] == self._family
 
     def _multiply(self):
         for kernels in self._kernels:
@@ -91,27 +128,11 @@ class Masks:
 
     def apply(self) -> None:
         """Sets what is masked to zero; cross-replica context."""
-        if self._masks:
-            self._apply()
+        self._apply()
 
     def is_due(self, step: int) -> bool:
         """Whether the masks move after the step with this number (host)."""
         return (step + 1) % self._plan.interval_steps == 0
-
-    def growth(self, item: phase.Phase) -> phase.Phase:
-        """Returns a phase that trains nothing and leaves dense gradients for `move`.
-
-        Args:
-          item: the network's phase, whose loss it is.
-        """
-        return dataclasses.replace(
-            item,
-            name=f"{item.name}_grow",
-            variables=list(self._kernels[0].values()),
-            optimizer=self._gradients,
-            repeats=1,
-            reals="last" if item.reals else None,
-        )
 
     def move(self, images: int) -> None:
         """Drops the smallest weights and grows where the gradient is largest; host.

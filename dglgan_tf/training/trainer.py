@@ -5,11 +5,13 @@ metrics are tensors that the loop reads when it logs.
 """
 
 import functools
+import time
 from collections.abc import Callable
 
 import gin
 
 from dglgan_tf.compat import tf
+from dglgan_tf.layers import spectral_norm
 from dglgan_tf.networks import base
 from dglgan_tf.training import (
     assembly,
@@ -19,6 +21,7 @@ from dglgan_tf.training import (
     objective,
     optimizers,
     phase,
+    scaling,
     state,
 )
 from dglgan_tf.training import sparsity as dynamic
@@ -50,6 +53,38 @@ class Trainer:
       state: `TrainState`, what a checkpoint holds.
       phases: the list of `Phase`, in the order in which they run.
       reals_per_step: batch of reals that each discriminator repeat consumes.
+      data_seconds: spent waiting for reals; whoever reports it sets it to 0.
+
+    Args:
+      networks: the student pair, its EMA generator, the teachers.
+      strategy: whose scope made the networks' variables.
+      seed: of the run; all draws follow from it and the step.
+      objective: losses and regularizers.
+      class_weights: relative frequency of the classes among fakes; None = uniform.
+      g_optimizer, d_optimizer: (reg_interval_steps=0) -> Keras optimizer; the
+        interval is that of lazy regularization, for its correction.
+      teacher_optimizer: of each updated teacher, without correction, as the
+        authors do; None = another `d_optimizer`.
+      ema_decay: (images, batch_size) -> decay of the generator's EMA.
+      ema_statistics: average non-trainable state too (BigGAN) instead of copying
+        it (StyleGAN2).
+      batch_size: images in a generator step, over all replicas.
+      g_microbatches, d_microbatches: gradient accumulation on each replica.
+      max_microbatch: most images that one replica computes at once, what its memory
+        holds: more accumulation follows from it, with the same global batch.
+      d_batch_size: reals in a discriminator step; None = batch_size.
+      d_steps: discriminator steps for each generator step.
+      d_first: run the discriminator before the generator (BigGAN).
+      frozen_generator: train the discriminator alone, for a generator that came
+        without one.
+      freeze_d_blocks: how many of the discriminator's blocks next to the image
+        stay as they are (FreezeD, 2002.10964).
+      sparsity: train with moving masks on convolution kernels; None = dense.
+      loss_scale: dynamic factor of the losses, for float16; None = none.
+      jit: 'auto', True or False, see `resolve_jit`.
+
+    Raises:
+      ValueError: a batch that does not divide, an unsupported combination.
     """
 
     def __init__(
@@ -74,40 +109,10 @@ class Trainer:
         frozen_generator: bool = False,
         freeze_d_blocks: int = 0,
         sparsity: dynamic.DynamicSparsity | None = None,
+        loss_scale: scaling.LossScale | None = None,
         jit: str | bool = "auto",
     ):
-        """Builds optimizers and phases; call it under `strategy.scope()`.
-
-        Args:
-          networks: the student pair, its EMA generator, the teachers.
-          strategy: whose scope made the networks' variables.
-          seed: of the run; all draws follow from it and the step.
-          objective: losses and regularizers.
-          class_weights: relative frequency of the classes among fakes; None = uniform.
-          g_optimizer, d_optimizer: (reg_interval_steps=0) -> Keras optimizer; the
-            interval is that of lazy regularization, for its correction.
-          teacher_optimizer: of each updated teacher, without correction, as the
-            authors do; None = another `d_optimizer`.
-          ema_decay: (images, batch_size) -> decay of the generator's EMA.
-          ema_statistics: average non-trainable state too (BigGAN) instead of copying
-            it (StyleGAN2).
-          batch_size: images in a generator step, over all replicas.
-          g_microbatches, d_microbatches: gradient accumulation on each replica.
-          max_microbatch: most images that one replica computes at once, what its memory
-            holds: more accumulation follows from it, with the same global batch.
-          d_batch_size: reals in a discriminator step; None = batch_size.
-          d_steps: discriminator steps for each generator step.
-          d_first: run the discriminator before the generator (BigGAN).
-          frozen_generator: train the discriminator alone, for a generator that came
-            without one.
-          freeze_d_blocks: how many of the discriminator's blocks next to the image
-            stay as they are (FreezeD, 2002.10964).
-          sparsity: train with moving masks on convolution kernels; None = dense.
-          jit: 'auto', True or False, see `resolve_jit`.
-
-        Raises:
-          ValueError: a batch that does not divide, an unsupported combination.
-        """
+        """Builds optimizers and phases; under `strategy.scope()`."""
         if freeze_d_blocks:
             freeze.freeze_first_blocks(networks.discriminator, freeze_d_blocks)
         objective = objective.bound(networks)
@@ -137,24 +142,14 @@ class Trainer:
         self.phases = assembly.make_phases(
             self.state, objective, layout, self._is_local()
         )
-        self._masks = {} if sparsity is None else sparsity.masks(networks)
-        self._growth = {}
-        for item in self.phases:
-            if item.name in self._masks:
-                self._growth[item.name] = self._masks[item.name].growth(item)
-        for name, masks in self._masks.items():
-            variables = masks.variables().items()
-            self.state.slots |= {f"mask/{name}/{key}": v for key, v in variables}
-        self._rates: dict[str, float] = {}
-        self._steps: dict[str, Callable] = {}
-        self._averages = None
-        self._adapt = None
-        if objective.augment is not None:
-            # A partial for the reason given in `phase.compile_phase`.
-            self._adapt = tf.function(
-                functools.partial(objective.augment.adapt), autograph=False
-            )
-        self._reals = None
+        if loss_scale is not None:
+            self.phases = loss_scale.attach(self.state, self.phases)
+        self._masks = sparsity.masks(networks, self.phases) if sparsity else []
+        for masks in self._masks:
+            self.state.slots |= masks.variables()
+        self.data_seconds = 0.0
+        self._rates, self._steps = {}, {}  # by optimizer and by phase
+        self._averages = self._adapt = self._reals = None
 
     def _is_local(self):
         networks = self.state.networks
@@ -193,15 +188,14 @@ class Trainer:
                 reals = self._reals if item.reals else {}
                 step = self._step_of(item)
                 metrics.update(step(reals, tf.constant(seed), scalars))
-                if self._masks:
-                    self._mask(item)
+                self._mask(item)
             if of_generator and item is of_generator[-1]:
                 self._update_ema()
         if augment is not None and augment.is_due(counters.step):
-            self._adapt(tf.constant(self.batch_size))
-        for name, item in self._growth.items():
-            if self._masks[name].is_due(counters.step):
-                self._move(item, self._masks[name], scalars)
+            self._strengthen(augment)
+        for masks in self._masks:
+            if masks.is_due(counters.step):
+                self._move(masks, scalars)
         counters.step += 1
         counters.images += self.batch_size
         return metrics
@@ -237,10 +231,17 @@ class Trainer:
         }
 
     def _fetch(self, iterator):
+        began = time.perf_counter()
         self._reals = next(iterator)
+        self.data_seconds += time.perf_counter() - began
         self.state.counters.reals += self.reals_per_step
 
     def _step_of(self, item):
+        if not self._steps and not self.objective.update_teachers:
+            # Weights that no longer move need no power steps: once for all, now that
+            # everything is loaded.
+            for teacher in self.state.networks.teachers:
+                spectral_norm.freeze_spectral_norm(teacher)
         if item.name not in self._steps:
             self._steps[item.name] = phase.compile_phase(
                 item, self.strategy, self._latents, self.jit
@@ -248,16 +249,22 @@ class Trainer:
         return self._steps[item.name]
 
     def _mask(self, item):
-        for name, masks in self._masks.items():
-            if item.optimizer is self.state.optimizers.get(name):
+        for masks in self._masks:
+            if masks.follows(item):
                 masks.apply()
 
-    def _move(self, item, masks, scalars):
-        counters = self.state.counters
+    def _move(self, masks, scalars):
+        counters, item = self.state.counters, masks.growth
         seed = draws.step_seed(self.seed, counters.step, item.name, 0)
         reals = self._reals if item.reals else {}
         self._step_of(item)(reals, tf.constant(seed), scalars)
         masks.move(counters.images)
+
+    def _strengthen(self, augment):
+        if self._adapt is None:
+            # A partial for the reason given in `phase.compile_phase`.
+            self._adapt = tf.function(functools.partial(augment.adapt), autograph=False)
+        self._adapt(tf.constant(self.batch_size))
 
     def _update_ema(self):
         if self._averages is None:
@@ -267,5 +274,6 @@ class Trainer:
             )
         decay = self._ema_decay(self.state.counters.images, self.batch_size)
         self._averages(tf.constant(decay, tf.float32))
-        if "g" in self._masks:
-            self._masks["g"].apply()
+        for masks in self._masks:
+            if masks.of_generator:
+                masks.apply()

@@ -16,7 +16,11 @@ def diagnosed(devices, teachers, **options):
         teacher.kernel.assign(np.sqrt(2.0) * teacher.kernel)
     images, labels = tiny.reals(6, tiny.SIDE)
     before = tiny.everything(train)
-    found = diagnostics.compile_diagnostics(train, {"images": images, "labels": labels})
+    reals = {"images": images, "labels": labels}
+    imitated = None
+    if teachers:
+        imitated = {"images": 0.5 * images, "labels": None}
+    found = diagnostics.compile_diagnostics(train, reals, imitated)
     values = {name: float(value) for name, value in found().items()}
     for name, value in tiny.everything(train).items():
         np.testing.assert_array_equal(value, before[name], err_msg=name)
@@ -33,12 +37,15 @@ def test_a_teacher_of_twice_the_slope(logical_devices):
     fakes = networks.generator(z).numpy()
     fake = networks.discriminator(fakes).numpy().mean()
     real = networks.discriminator(images).numpy().mean()
+    theirs = networks.discriminator(0.5 * images).numpy().mean()
     assert values == pytest.approx(
         {
             "scores/student_real": real,
             "scores/student_fake": fake,
             "scores/teacher_real": 2 * real,
             "scores/teacher_fake": 2 * fake,
+            "scores/student_teacher_fake": theirs,
+            "scores/teacher_teacher_fake": 2 * theirs,
             "diversity/ratio": fakes.std(0).mean() / images.std(0).mean(),
             "guidance/ratio": 2.0,
             "guidance/cosine": 1.0,

@@ -1,0 +1,72 @@
+"""Shows networks on a local page: `python -m dglgan_tf.demo --network=RUN`.
+
+Seeds, classes, truncation, interpolation, teacher beside student, with the time of
+every call. Listens on this machine alone unless --host says otherwise, takes no
+uploads and asks nothing of the network. Needs the extra `demo`.
+"""
+
+import os
+from pathlib import Path
+
+from absl import flags
+
+from dglgan_tf import config
+
+_NETWORK = flags.DEFINE_multi_string(
+    "network",
+    [],
+    "[NAME=]run directory, .safetensors file, bundled/NAME, or an export; repeat to "
+    "compare, the teacher first.",
+)
+_HOST = flags.DEFINE_string(
+    "host", "127.0.0.1", "Address to listen on; anyone who reaches it may look."
+)
+_PORT = flags.DEFINE_integer("port", 7860, "Port to listen on.", 1, 65535)
+
+
+def main(argv) -> int:
+    """Loads the networks and serves the page until it is interrupted."""
+    del argv
+    if not _NETWORK.value:
+        raise ValueError("no --network given: name a run directory or a file")
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    from dglgan_tf.views import booth, demo_page
+
+    demo_page.require("gradio")
+    samplers, costs = _load()
+    shown = booth.Booth(samplers)
+    app = demo_page.application(shown, costs, _HOST.value, _PORT.value)
+    print(f"http://{_HOST.value}:{_PORT.value}  (Ctrl-C ends it)", flush=True)
+    demo_page.serve(app, _HOST.value, _PORT.value)
+    return 0
+
+
+def _load():
+    """Returns {name: sampler} and {name: (parameters, MACs)} of the flags."""
+    from dglgan_tf.cost import macs
+    from dglgan_tf.deploy import exported, sampler
+
+    samplers, costs = {}, {}
+    for text in _NETWORK.value:
+        name, _, path = text.rpartition("=")
+        name = name or Path(path).stem
+        if name in samplers:
+            raise ValueError(f"two networks are called {name!r}: write NAME=PATH")
+        if exported.is_export(path):
+            samplers[name] = sampler.load(path)
+            continue
+        network, info = sampler.load_generator(path)
+        samplers[name] = sampler.from_network(network, "const", info, info["file"])
+        cost = macs.count(network)
+        costs[name] = (cost.parameters, cost.macs)
+    return samplers, costs
+
+
+def entry() -> None:
+    """Console script."""
+    config.run_entry(main)
+
+
+if __name__ == "__main__":
+    entry()

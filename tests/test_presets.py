@@ -1,0 +1,146 @@
+"""NVIDIA's flags: what they bind, what wins, what is refused, and a real run."""
+
+import commands
+import gin
+import numpy as np
+import pytest
+from absl import flags
+from PIL import Image
+
+from dglgan_tf import config, presets, runs
+
+FILES = ["families/stylegan2.gin"]
+
+
+def given(*arguments):
+    """Returns the flags of a command line of `train`."""
+    values = flags.FlagValues()
+    presets.define_flags(values)
+    flags.DEFINE_multi_string("gin_file", [], "Gin files.", flag_values=values)
+    values(["train", *arguments])
+    return values
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """A folder of two classes, sizes that differ, none square."""
+    folder = tmp_path_factory.mktemp("pictures")
+    random = np.random.RandomState(0)
+    for index in range(12):
+        kind = folder / ("cat" if index % 2 else "dog")
+        kind.mkdir(exist_ok=True)
+        pixels = random.randint(0, 255, [20 + index, 30, 3], np.uint8)
+        Image.fromarray(pixels).save(kind / f"{index}.png")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "resolution, batch, gamma, rate, base",
+    [
+        # stylegan2-ada-pytorch, `auto`, one GPU: batch min(4096/res, 32),
+        # gamma 0.0002 res^2 / batch.
+        (32, 32, 0.0064, 0.0025, 16384),
+        (256, 16, 0.8192, 0.0025, 16384),
+        (512, 8, 6.5536, 0.0025, 32768),
+        (1024, 4, 52.4288, 0.002, 32768),
+    ],
+)
+def test_automatic_follows_the_resolution(resolution, batch, gamma, rate, base):
+    found = presets.automatic(resolution)
+    assert found.batch == batch
+    assert found.gamma == pytest.approx(gamma, rel=1e-12)
+    assert (found.learning_rate, found.channel_base) == (rate, base)
+    assert found.ema_kimg == pytest.approx(batch * 10 / 32)
+
+
+def test_gamma_and_half_life_follow_the_batch_that_is_given():
+    found = presets.automatic(128, batch=8)
+    assert (found.batch, found.gamma) == (8, pytest.approx(0.0002 * 128**2 / 8))
+    assert (found.ema_kimg, found.group) == (2.5, 4)
+    assert presets.automatic(128, batch=8, devices=4).group == 2
+
+
+def test_flags_win_over_files():
+    values = given(
+        *(f"--gin_file={name}" for name in FILES),
+        "--data=photos", "--batch=24", "--kimg=0.5", "--gamma=7", "--mirror=1",
+        "--resume_from=runs/old", "--subset=10", "--snap=2", "--seed=4",
+        "--teacher=a,b",
+        "--aug=ada", "--target=0.7", "--freezed=2", "--fit=pad", "--metrics=kid1k",
+    )  # fmt: skip
+    files, bindings = presets.from_flags(values)
+    assert files == FILES
+    config.parse(files, bindings)
+    wanted = {
+        "open_source.name": "photos",
+        "subset.max_images": 10,
+        "Trainer.batch_size": 24,
+        "Schedule.total_images": 500,
+        "Objective.r1_gamma": 7.0,  # the file says 10
+        "make_dataset.mirror": True,
+        "train.initialize_from": "runs/old",
+        "Schedule.snapshot_every_images": 8000,
+        "train.seed": 4,
+        "train.teachers": ["a", "b"],
+        "Augmentation.target": 0.7,
+        "Trainer.freeze_d_blocks": 2,
+        "Conversion.transform": "pad",
+        "Evaluation.metrics": ["kid1k"],
+    }
+    for name, value in wanted.items():
+        assert gin.query_parameter(name) == value, name
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        ([], "no --gin_file given, nor --data"),
+        (["--data=nowhere"], "nowhere: there is no such file"),
+        (["--data={}"], "give --fit=crop, pad or stretch"),
+        (["--data={}", "--fit=crop", "--resolution=24"], "a power of two"),
+        (["--data={}", "--kimg=0"], "--kimg=0 must be positive"),
+        (["--data={}", "--aug=noaug", "--target=0.5"], "--target goes with --aug=ada"),
+        (["--data={}", "--fit=crop", "--cfg=biggan", "--gamma=1"], "--gamma belongs"),
+        (["--data={}", "--fit=crop", "--cfg=biggan", "--width=7"], "must divide 64"),
+        (["--data={}", "--gin_file=a.gin", "--cfg=auto"], "both say what to train"),
+        (["--data={}", "--gin_file=a.gin", "--width=2"], "--width belongs to a preset"),
+    ],
+)
+def test_refusals(pictures, arguments, words):
+    values = given(*(text.format(pictures) for text in arguments))
+    with pytest.raises(ValueError, match=words):
+        presets.from_flags(values)
+
+
+def test_classes_are_asked_for(pictures, tmp_path):
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    (flat / "a.png").write_bytes((pictures / "dog" / "0.png").read_bytes())
+    values = given(f"--data={flat}", "--fit=crop", "--cond=1")
+    with pytest.raises(ValueError, match="has no classes; put images into sub-folders"):
+        presets.from_flags(values)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cfg", ["auto", "biggan"])
+def test_trains_on_a_folder(pictures, tmp_path, cfg):
+    """The public path, with networks made small by gin."""
+    tiny = {
+        "auto": [
+            "CHANNEL_BASE=64", "StyleGAN2Generator.channel_max=8",
+            "StyleGAN2Discriminator.channel_max=8", "StyleGAN2Generator.z_dim=8",
+            "StyleGAN2Generator.w_dim=8",
+        ],
+        "biggan": ["CH=1", "BigGANGenerator.z_dim=20", "BigGANGenerator.shared_dim=4"],
+    }[cfg]  # fmt: skip
+    train = commands.Command("dglgan_tf/train.py")
+    code, _, said = train(
+        f"--data={pictures}", f"--outdir={tmp_path}", f"--cfg={cfg}", "--batch=4",
+        "--kimg=0.008", "--fit=crop", "--resolution=32" if cfg == "biggan" else
+        "--resolution=16", "--mirror=1", "--aug=noaug",
+        *(f"--gin_param={text}" for text in tiny),
+    )  # fmt: skip
+    assert code == 0, said
+    run = runs.RunDirectory(tmp_path / f"{pictures.name}-{cfg}")
+    assert run.is_done and run.latest_snapshot() is not None
+    assert gin.query_parameter("Trainer.batch_size") == 4

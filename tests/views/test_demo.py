@@ -1,0 +1,150 @@
+"""The demo: the networks' own images, bounded requests, a guarded server."""
+
+import asyncio
+import subprocess
+import sys
+import time
+import urllib.request
+
+import numpy as np
+import pytest
+
+from dglgan_tf.deploy import sampler
+from dglgan_tf.views import booth, demo_page, guard, paths
+
+
+@pytest.fixture(scope="module")
+def shown(stored):
+    found = sampler.load(stored["biggan"])
+    return booth.Booth({"teacher": found, "student": found})
+
+
+def test_pictures_are_the_networks_own(shown):
+    drawn = shown.draw(3, 9, 0.0, 2, 5.0, 4)
+    expected = shown.samplers["teacher"].images([3, 4, 5, 6], [2] * 4)
+    pixels = drawn["student"].picture
+    assert pixels.shape == (384, 384, 3) and drawn["student"].milliseconds > 0
+    small = pixels[::6, ::6, 0].astype(int)
+    found = small.reshape(2, 32, 2, 32).swapaxes(1, 2).reshape(4, 32, 32, 1)
+    expected = np.clip(expected * 127.5 + 128, 0, 255).astype(int)
+    assert np.abs(found - expected).max() <= 1
+    turned = shown.draw(9, 3, 1.0, 2, 5.0, 4)["teacher"].picture
+    assert np.abs(turned.astype(int) - pixels.astype(int)).max() <= 1
+    assert shown.classes() == ["coat", "bag", "boot"]
+    assert paths.slerp([0.0, 1.0], [1.0, 0.0], 1.0).tolist() == [1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    "change,message",
+    [
+        ({"seed": -1}, "seed -1 must be from 0"),
+        ({"seed": 2**32}, "seed 4294967296"),
+        ({"share": 1.5}, "interpolation 1.5 must be from 0 to 1"),
+        ({"share": float("nan")}, "interpolation nan"),
+        ({"label": 3}, "class 3 must be from 0 to 2"),
+        ({"psi": 0.0}, "truncation 0.0 must be from 0.1 to 5"),
+        ({"psi": None}, "truncation None"),
+        ({"count": 1000}, "1000 images: choose from"),
+    ],
+)
+def test_values_out_of_bounds_are_refused(shown, change, message):
+    given = {"seed": 0, "other": 1, "share": 0, "label": 0, "psi": 1, "count": 1}
+    with pytest.raises(ValueError, match=message):
+        shown.draw(**(given | change))
+
+
+def test_networks_of_other_latents_are_refused(stored):
+    both = {name: sampler.load(path) for name, path in stored.items()}
+    with pytest.raises(ValueError, match="stylegan2 has z_dim=12, the first network"):
+        booth.Booth(both)
+
+
+def test_captions_tell_time_and_cost():
+    drawn = {
+        "teacher": booth.Drawn(np.zeros([1, 1, 3]), 8.0, 4),
+        "student": booth.Drawn(np.zeros([1, 1, 3]), 2.0, 4),
+    }
+    first, second = demo_page.caption(drawn, {"student": (90_049, 26_500_000)})
+    assert first == "**8.0 ms** for 4"
+    assert second == (
+        "**2.0 ms** for 4 (4.00 times as fast), 90.05 k parameters, 26.5 M MACs"
+    )
+
+
+def _ask(headers, path="/", body=b""):
+    """Sends one request through the guard; returns the status and headers."""
+    sent = []
+
+    async def application(scope, receive, send):
+        seen = b""
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            seen += message["body"]
+            if not message["more_body"]:
+                break
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": seen})
+
+    parts = [body[i : i + 4096] for i in range(0, len(body), 4096)] or [b""]
+    waiting = [
+        {"type": "http.request", "body": p, "more_body": i + 1 < len(parts)}
+        for i, p in enumerate(parts)
+    ]
+
+    async def receive():
+        return waiting.pop(0)
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "path": path, "headers": headers}
+    guarded = guard.Guard(application, {"127.0.0.1", "localhost", "::1"})
+    asyncio.run(guarded(scope, receive, send))
+    return (sent[0]["status"], dict(sent[0]["headers"])) if sent else (None, {})
+
+
+def test_guard_knows_its_hosts_and_bounds():
+    here = (b"host", b"127.0.0.1:7860")
+    status, headers = _ask([here], body=b"x" * 9000)
+    assert status == 200
+    assert b"default-src 'self'" in headers[b"content-security-policy"]
+    assert _ask([(b"host", b"[::1]:7860")])[0] == 200
+    assert _ask([(b"host", b"evil.example:7860")])[0] == 400
+    assert _ask([])[0] == 400
+    assert _ask([here], "/gradio_api/upload")[0] == 403
+    assert _ask([here, (b"content-length", b"65537")])[0] == 413
+    assert _ask([here, (b"content-length", b"-1")])[0] == 413
+    assert _ask([here], body=b"x" * 70_000)[0] is None  # unannounced and too long
+
+
+def test_missing_gradio_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    with pytest.raises(ValueError, match=r"dglgan_tf\[demo\]"):
+        demo_page.require("gradio")
+
+
+@pytest.mark.slow
+def test_server_starts_answers_and_refuses_uploads(stored):
+    pytest.importorskip("gradio", reason="needs the extra `demo`")
+    command = [sys.executable, "-m", "dglgan_tf.demo", "--port=17861"]
+    command.append(f"--network={stored['stylegan2']}")
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert "http://127.0.0.1:17861" in process.stdout.readline()
+        for _ in range(100):
+            try:
+                page = urllib.request.urlopen("http://127.0.0.1:17861/", timeout=20)
+                break
+            except OSError:
+                time.sleep(0.2)
+        assert page.status == 200 and b"dglgan_tf" in page.read()
+        request = urllib.request.Request(
+            "http://127.0.0.1:17861/gradio_api/upload", b"file", method="POST"
+        )
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(request, timeout=20)
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
