@@ -87,7 +87,7 @@ def compare(sides: list, family: str, rounds: int) -> None:
                 continue
             order = sides if turn % 2 else sides[::-1]
             for side in order:
-                side.run(phase, 1)
+                side.run(phase, 3 if phase in ("sample", "ema") else 1)
 
 
 def summary(side: Side, config: dict, peak: dict) -> dict:

@@ -8,6 +8,7 @@ from benchmarks import graph_macs
 from dglgan_tf import strategies
 from dglgan_tf.compat import keras, tf
 from dglgan_tf.deploy import sampler
+from dglgan_tf.layers import spectral_norm
 from dglgan_tf.losses import adversarial
 from dglgan_tf.networks import biggan, stylegan2
 from dglgan_tf.training import draws, ema, objective, optimizers, phase, state, trainer
@@ -106,6 +107,8 @@ class Ours:
             labels = rng.integers(generator.num_classes, size=self.batch)
             self._labels = tf.constant(labels, tf.int32)
             self._reals["labels"] = self._labels
+        for teacher in made.teachers:  # as the trainer does before its first step
+            spectral_norm.freeze_spectral_norm(teacher)
         self._scalars = {"guidance_weight": tf.constant(0.1)}
         self._steps = {
             item.name: phase.compile_phase(

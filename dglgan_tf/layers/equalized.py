@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from dglgan_tf.compat import keras, tf
-from dglgan_tf.ops import ledger, resample
+from dglgan_tf.ops import bias, ledger, resample
 
 SLOPE = 0.2
 GAINS = {"linear": 1.0, "lrelu": math.sqrt(2.0)}
@@ -127,7 +127,7 @@ class EqualizedConv(keras.layers.Layer):
         y = convolve(x, tf.cast(kernel, x.dtype), self.resample_by, self.fir)
         enter_conv(self, x, y, self.size, self.resample_by, self.fir)
         if self.bias is not None:
-            y = tf.nn.bias_add(y, tf.cast(self.bias * self.gain, y.dtype))
+            y = bias.add(y, self.bias * self.gain)
         return activate(y, self.activation, self.clamp)
 
 

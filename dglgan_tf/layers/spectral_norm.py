@@ -12,7 +12,7 @@ import contextlib
 
 from dglgan_tf.compat import keras, tf
 from dglgan_tf.layers import initializers, updates
-from dglgan_tf.ops import fold, ledger, spectral
+from dglgan_tf.ops import bias, fold, ledger, spectral
 
 
 class SpectralLayer(keras.layers.Layer):
@@ -114,9 +114,7 @@ class SpectralConv2D(SpectralLayer):
         y, count = self.convolve(x, tf.cast(kernel, x.dtype))
         shape = [x.shape[0] or 1, *y.shape[1:]]
         ledger.enter(self, count.kind, count.nominal, shape, executed=count.executed)
-        if self.bias is None:
-            return y
-        return tf.nn.bias_add(y, tf.cast(self.bias[: self.used], y.dtype))
+        return y if self.bias is None else bias.add(y, self.bias[: self.used])
 
 
 class SpectralDense(SpectralLayer):

@@ -6,7 +6,7 @@ import numpy as np
 
 from dglgan_tf.compat import keras, tf
 from dglgan_tf.layers import equalized, noise, precision
-from dglgan_tf.ops import ledger, modulate
+from dglgan_tf.ops import bias, ledger, modulate
 
 ARCHITECTURES = ("skip", "resnet", "orig")
 RESIDUAL_GAIN = math.sqrt(0.5)
@@ -223,7 +223,7 @@ class SynthesisConv(keras.layers.Layer):
         noise_map = self.noise(y, mode=noise_mode, seed=seed)
         if noise_map is not None:
             y = y + noise_map * self.gain
-        y = tf.nn.bias_add(y, tf.cast(self.bias * self.gain, y.dtype))
+        y = bias.add(y, self.bias * self.gain)
         return equalized.activate(y, "lrelu", self.clamp)
 
 

@@ -23,6 +23,7 @@ from collections.abc import Callable
 
 from dglgan_tf.compat import keras, tf
 from dglgan_tf.layers import updates
+from dglgan_tf.ops import resample
 from dglgan_tf.training import draws, scaling
 
 _SCALE = "loss_scale"  # among the scalars of a microbatch
@@ -89,7 +90,7 @@ def compile_phase(phase: Phase, strategy, latents: draws.Latents, jit: bool):
     """
     replicas = strategy.num_replicas_in_sync
     check_split(f"{phase.name} batch", phase.batch_size, replicas, phase.microbatches)
-    gradient_fn, pending = _gradient_function(phase, jit)
+    gradient_fn, pending = _gradient_function(phase, jit, _form(strategy, jit))
 
     def replica_step(reals, seed, scalars):
         context = tf.distribute.get_replica_context()
@@ -131,7 +132,13 @@ def compile_phase(phase: Phase, strategy, latents: draws.Latents, jit: bool):
     return tf.function(functools.partial(step), autograph=False)
 
 
-def _gradient_function(phase: Phase, jit: bool):
+def _form(strategy, jit: bool) -> str:
+    """Returns the form of the filter passes that is fast here (`ops.resample`)."""
+    on_cpu = all("CPU" in d.upper() for d in strategy.extended.worker_devices)
+    return "slices" if jit and on_cpu else "depthwise"
+
+
+def _gradient_function(phase: Phase, jit: bool, form: str):
     """Returns microbatch -> (gradients, metrics, state values), and what moves.
 
     The list of `Update` is filled while tracing: which variables the loss moves is
@@ -141,6 +148,7 @@ def _gradient_function(phase: Phase, jit: bool):
 
     def gradient(microbatch):
         with (
+            resample.use_form(form),
             updates.collect() as moved,
             tf.GradientTape(watch_accessed_variables=False) as tape,
         ):

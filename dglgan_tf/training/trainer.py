@@ -11,6 +11,7 @@ from collections.abc import Callable
 import gin
 
 from dglgan_tf.compat import tf
+from dglgan_tf.layers import spectral_norm
 from dglgan_tf.networks import base
 from dglgan_tf.training import (
     assembly,
@@ -239,6 +240,11 @@ class Trainer:
         self.state.counters.reals += self.reals_per_step
 
     def _step_of(self, item):
+        if not self._steps and not self.objective.update_teachers:
+            # Weights that no longer move need no power steps: once for all, now that
+            # everything is loaded.
+            for teacher in self.state.networks.teachers:
+                spectral_norm.freeze_spectral_norm(teacher)
         if item.name not in self._steps:
             self._steps[item.name] = phase.compile_phase(
                 item, self.strategy, self._latents, self.jit

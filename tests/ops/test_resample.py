@@ -98,3 +98,34 @@ def test_form_is_restored_and_checked():
 def test_bad_filters_are_refused(taps):
     with pytest.raises(ValueError, match="resample_filter"):
         resample.setup_filter(taps)
+
+
+@pytest.mark.parametrize("name", sorted(FILTERS))
+@pytest.mark.parametrize("channels", [3, 5])
+def test_gradients_of_both_orders_are_those_of_the_slices(name, channels):
+    fir = resample.setup_filter(FILTERS[name])
+    x, kernel = _arrays(channels)
+    operations = {
+        "upsample": lambda a: resample.upsample2(a, fir),
+        "up_conv": lambda a: resample.up_conv(a, kernel, fir),
+        "down_conv": lambda a: resample.down_conv(a, kernel, fir),
+    }
+    for what, operation in operations.items():
+        found = {}
+        for form in resample.FORMS:
+            with resample.use_form(form):
+                found[form] = _gradients(operation, tf.constant(x))
+        for left, right in zip(found["slices"], found["depthwise"], strict=True):
+            np.testing.assert_allclose(left, right, 1e-4, 1e-4, err_msg=what)
+
+
+def _gradients(operation, x):
+    """First gradient of sum(y^3), and the gradient of that one's square."""
+    with tf.GradientTape() as outer:
+        outer.watch(x)
+        with tf.GradientTape() as inner:
+            inner.watch(x)
+            total = tf.reduce_mean(operation(x) ** 3)
+        first = inner.gradient(total, x)
+        square = tf.reduce_sum(first**2)
+    return first.numpy(), outer.gradient(square, x).numpy()
