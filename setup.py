@@ -35,6 +35,7 @@ EXTRAS = {
     "export": ["tf2onnx>=1.17", "onnxruntime>=1.18"],
     "demo": ["gradio>=6,<7"],
     "data": ["h5py", "lmdb"],
+    "experiments": ["matplotlib"],
     # scikit-image ships the photographs whose classes a test knows.
     "dev": [
         "build",

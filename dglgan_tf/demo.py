@@ -57,8 +57,7 @@ def _load():
             samplers[name] = sampler.load(path)
             continue
         network, info = sampler.load_generator(path)
-        names = info.get("class_names", ())
-        samplers[name] = sampler.from_network(network, "const", names, info["file"])
+        samplers[name] = sampler.from_network(network, "const", info, info["file"])
         cost = macs.count(network)
         costs[name] = (cost.parameters, cost.macs)
     return samplers, costs

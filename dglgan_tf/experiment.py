@@ -172,6 +172,7 @@ def _options(parts, seed, teachers, starts):
         "initialize_from": {role: str(path) for role, path in starts.items()},
         "data": parts.source.fingerprint(),
         "class_names": list(parts.source.class_names),
+        "stretched": parts.source.stretched,
         "parameters": {
             role: base.count_parameters(network)
             for role, network in parts.networks.by_role().items()
@@ -194,7 +195,8 @@ def build(
 
     `starts` is {role: weights file}; `strategy` is of `strategies.make`.
     """
-    strategy = strategy or strategies.make()
+    strategy = strategies.make() if strategy is None else strategy
+    wide = starting.rate(starts or {}, prune, seed)
     keras.utils.set_random_seed(seed)
     with strategy.scope():
         networks = state.Networks(
@@ -208,8 +210,8 @@ def build(
                 starting.load_teacher_generator, teachers[0], networks.generator
             )
         starting.copy_weights(networks.generator, networks.generator_ema)
-        if prune is not None:
-            starting.prune(networks, starts or {}, prune, seed)
+        if wide:
+            starting.prune(networks, wide, seed)
         else:
             starting.initialize(networks, starts or {})
         train = trainer.Trainer(networks, strategy, seed)

@@ -250,6 +250,8 @@ class _Session:
         """Logs; returns whether few enough updates were skipped."""
         work = self.work
         work.progress.add(work.diagnose(), 0)
+        work.progress.data_seconds = work.train.data_seconds
+        work.train.data_seconds = 0.0
         self.means = work.progress.tick(work.train.state.counters)
         counters = work.train.state.counters
         weight = work.train.objective.weight_at(counters.images)

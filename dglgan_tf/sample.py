@@ -42,6 +42,9 @@ _NOISE = flags.DEFINE_enum(
     "Noise inside a StyleGAN2; random is drawn from each seed. Default: const.",
 )
 _BATCH = flags.DEFINE_integer("batch", 32, "Images of one call.", lower_bound=1)
+_SQUARE = flags.DEFINE_bool(
+    "square", False, "Leave images square that were trained on stretched ones."
+)
 
 
 def main(argv) -> int:
@@ -62,9 +65,21 @@ def main(argv) -> int:
     found = sampler.load(_NETWORK.value, _NOISE.value)
     seeds, labels, columns = _plan(found.facts, seeds)
     pixels = images.to_uint8(found.images(seeds, labels, _TRUNC.value, _BATCH.value))
+    if found.facts.stretched and not _SQUARE.value:
+        pixels = _stretched_back(pixels, found.facts.stretched)
     for path in _write(pixels, seeds, labels, columns):
         print(path)
     return 0
+
+
+def _stretched_back(pixels, size):
+    """Undoes the stretching of the training data: [N, S, S, C] to [N, *size, C]."""
+    import numpy as np
+
+    from dglgan_tf.data import images as data_images
+
+    height, width = size
+    return np.stack([data_images.fit(p, height, width, "stretch") for p in pixels])
 
 
 def _plan(facts, seeds):

@@ -1,5 +1,6 @@
 """What a training starts from: teachers, weights of its own shape, a pruned teacher."""
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -129,33 +130,70 @@ def copy_weights(source: base.Network, target: base.Network) -> None:
         variable.assign(values[name])
 
 
-def prune(
-    networks: state.Networks, starts: Mapping[str, Path], scores: Callable, seed: int
-) -> None:
+@dataclasses.dataclass
+class Wide:
+    """A network to be pruned.
+
+    Attributes:
+      network: whose channels are chosen from.
+      scores: {group: [width]}; None = by magnitude.
+    """
+
+    network: base.Network
+    scores: dict | None = None
+
+
+def rate(
+    starts: Mapping[str, Path], scores: Callable | None, seed: int
+) -> dict[str, Wide]:
+    """Reads wide networks and rates their channels.
+
+    Outside of any strategy's scope: it differentiates with respect to their weights.
+
+    Args:
+      starts: {role: weights of the wide network}.
+      scores: (generator, seed) -> {group: [width]}, such as `magnitude`; None rates
+        nothing.
+      seed: of the latents.
+
+    Returns:
+      'generator' (the averaged one) and 'discriminator', as far as they are named.
+
+    Raises:
+      ValueError: none is named, or a file lacks the network.
+    """
+    if scores is None:
+        return {}
+    if not starts:
+        raise ValueError("train.prune needs wider weights: name train.initialize_from")
+    found = {}
+    if "generator" in starts:
+        network = _generator_of(starts["generator"])
+        found["generator"] = Wide(network, scores(network, seed))
+    if "discriminator" in starts:
+        held = files.load_networks(starts["discriminator"], ["discriminator"])
+        found["discriminator"] = Wide(held["discriminator"])
+    return found
+
+
+def prune(networks: state.Networks, wide: Mapping[str, Wide], seed: int) -> None:
     """Sets the student's networks to wider ones with channels left out.
 
-    The generator's and its average both start from the wide averaged generator, whose
-    channels `scores` rates; a discriminator's are rated by magnitude.
+    The generator and its average both start from the wide averaged generator.
 
     Args:
       networks: to set; they differ from the wide ones in widths only.
-      starts: {role: weights of the wide network}.
-      scores: (generator, seed) -> {group: [width]}, such as `magnitude`.
-      seed: of the latents that rate and settle.
+      wide: of `rate`.
+      seed: of the latents to which moments are fitted.
 
     Raises:
-      ValueError: the networks differ in more than widths, or none is named.
+      ValueError: the networks differ in more than widths.
     """
-    if not starts:
-        raise ValueError("train.prune needs wider weights: name train.initialize_from")
-    if "generator" in starts:
-        teacher = _generator_of(starts["generator"])
-        pruning.prune(teacher, networks.generator, scores(teacher, seed))
+    for role, source in wide.items():
+        pruning.prune(source.network, networks.by_role()[role], source.scores)
+    if "generator" in wide:
         settle(networks.generator, seed)
         copy_weights(networks.generator, networks.generator_ema)
-    if "discriminator" in starts:
-        wide = files.load_networks(starts["discriminator"], ["discriminator"])
-        pruning.prune(wide["discriminator"], networks.discriminator)
 
 
 def settle(generator: base.Generator, seed: int) -> None:

@@ -20,8 +20,13 @@ class Arm:
     after: str | None = None
 
 
-# F needs one more network than what it starts from.
-_ALSO = {"f": ("second",)}
+# These need one more network than what they start from.
+_ALSO = {
+    "f": ("second",),
+    "c051": ("tutor",),
+    "c102": ("tutor",),
+    "c204": ("tutor",),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,6 +101,10 @@ SUITES = {
         | {
             "second": Arm("a second teacher of three quarters width, for F"),
             "f": Arm("as C, guided by both teachers", "a"),
+            "tutor": Arm("the teacher once more, its snapshots kept"),
+            "c051": Arm("as C, the teacher after 51,200 images", "a"),
+            "c102": Arm("as C, the teacher after 102,400 images", "a"),
+            "c204": Arm("as C, the teacher after 204,800 images", "a"),
             "qa": Arm("quarter width: stage one alone"),
             "qb": Arm("quarter width: as B", "qa"),
             "qc": Arm("quarter width: as C", "qa"),

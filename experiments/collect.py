@@ -191,6 +191,8 @@ def write(suite, root: Path) -> list[Path]:
 
 
 def _number(value) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {_number(v)}" for k, v in value.items())
     return "none" if value is None else f"{value:.3g}"
 
 

@@ -65,7 +65,8 @@ def test_results_are_read_from_the_runs(tmp_path):
         folder.mkdir(parents=True)
         line = {
             "results": {"kid1k": value}, "metric": "kid1k", "images": 64,
-            "timestamp": 1.0, "values": {"mean": value}, "floor": 0.001,
+            "timestamp": 1.0, "values": {"mean": value},
+            "floor": {"value": 0.001, "images": 64},
         }  # fmt: skip
         (folder / "metric-kid1k.jsonl").write_text(json.dumps(line) + "\n")
         (folder / "recognised.json").write_text('{"recognised": 0.5}')
@@ -75,6 +76,11 @@ def test_results_are_read_from_the_runs(tmp_path):
     (row,) = collect.rows(suite, tmp_path)
     assert (row["arm"], row["seed"], row["kid1k"]) == ("a", 1, 0.04)
     assert (row["recognised"], row["hours"]) == (0.5, 2.0)
+    collect.write(suite, tmp_path)
+    text = (tmp_path / "results.md").read_text()
+    assert "kid1k value 0.001, images 64" in text
+    assert "| a | stage one alone | 1 | 0.04 | 0.5 | 2 |" in text
+    assert (tmp_path / "results.csv").read_text().startswith("arm,seed,images,kid1k")
 
 
 def test_emoji_are_base_glyphs_on_white(tmp_path):

@@ -1,6 +1,7 @@
 """Runs that stop and continue: signals, full disks, bad numbers, exact resume."""
 
 import errno
+import json
 import os
 import shutil
 import signal
@@ -16,6 +17,7 @@ import tiny_training as tiny
 
 from dglgan_tf import atomic, config, loop, progress, runs, starting
 from dglgan_tf.losses import adversarial
+from dglgan_tf.networks import files
 from dglgan_tf.training import objective, optimizers, trainer
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -83,7 +85,7 @@ def test_a_stopped_run_continues_as_if_it_had_not(
     tmp_path, monkeypatch, stop_at, deterministic
 ):
     """SIGTERM saves; the same call again ends where the uninterrupted run does."""
-    (tmp_path / "teacher.safetensors").write_bytes(b"")
+    files.save_networks(tmp_path / "teacher.safetensors", {})
 
     def teacher(path, networks):
         made = TOYS[1]()
@@ -382,3 +384,33 @@ def test_sigterm_through_the_command(tmp_path):
     assert (tmp_path / "run" / "DONE").read_text() == f"{total} images\n"
     ticks = [record["images"] for record in tiny_runs.records(tmp_path / "run")]
     assert ticks == list(range(4, total + 1, 4))
+
+
+@pytest.mark.slow
+def test_waiting_for_data_is_counted(tmp_path):
+    """Each batch takes 40 ms to load; four are ready when the first is asked for."""
+    from dglgan_tf.compat import tf
+
+    def slow(element):
+        def load(images):
+            time.sleep(0.04)
+            return images
+
+        shape = element["images"].shape
+        images = tf.numpy_function(load, [element["images"]], tf.float32)
+        return element | {"images": tf.ensure_shape(images, shape)}
+
+    shares = {}
+    for name, map_fn in (("fast", None), ("slow", slow)):
+        tiny_runs.bind(
+            tiny.goal(), 40 * 8, adam,
+            Schedule__tick_images=160, make_dataset__map_fn=map_fn,
+        )  # fmt: skip
+        tiny_runs.run(tmp_path / name, TOYS, SOURCE)
+        text = (tmp_path / name / "stats.jsonl").read_text().splitlines()
+        last = json.loads(text[-1])
+        shares[name] = last["timing/data_wait_percent"]
+        waited = shares[name] / 100 * last["timing/sec_per_tick"]
+        if name == "slow":  # 20 batches in the tick, a step takes far less than 40 ms
+            assert 0.3 < waited < 3.0
+    assert shares["fast"] < shares["slow"]

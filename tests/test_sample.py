@@ -11,6 +11,7 @@ from PIL import Image
 
 from dglgan_tf import images, latents
 from dglgan_tf.compat import tf
+from dglgan_tf.data import images as data_images
 from dglgan_tf.deploy import sampler, truncation
 from dglgan_tf.networks import files
 
@@ -137,7 +138,8 @@ def _run(*arguments):
 def test_command_writes_files_grid_and_arrays(tmp_path):
     network = deploy_networks.biggan_generator()
     path = tmp_path / "g.safetensors"
-    files.save_networks(path, {"generator": network}, {"class_names": ["a", "b", "c"]})
+    info = {"class_names": ["a", "b", "c"], "stretched": [24, 48]}
+    files.save_networks(path, {"generator": network}, info)
     out = tmp_path / "out"
     done = _run(
         f"--network={path}", "--seeds=3,1", "--class=c,0", f"--outdir={out}",
@@ -146,6 +148,9 @@ def test_command_writes_files_grid_and_arrays(tmp_path):
     assert done.returncode == 0, done.stderr
     expected = sampler.from_network(network).images([3, 1] * 2, [2, 2, 0, 0], 0.8)
     expected = images.to_uint8(expected)
+    # Trained on 24x48 images stretched to squares: samples are stretched back.
+    back = [data_images.fit(image, 24, 48, "stretch") for image in expected]
+    expected = np.stack(back)
     with np.load(out / "samples.npz") as held:
         assert np.abs(held["images"].astype(int) - expected).max() <= 1
         np.testing.assert_array_equal(held["seeds"], [3, 1, 3, 1])

@@ -1,5 +1,7 @@
 """What a training starts from: roles of several files, pruned teachers."""
 
+import functools
+
 import numpy as np
 import pytest
 import tiny_training as tiny
@@ -46,7 +48,8 @@ def test_as_wide_as_the_teacher_it_is_the_teacher(wide, scores):
     networks = student([8, 8, 6])
     options = {} if scores is starting.magnitude else {"images": 16}
     roles = dict.fromkeys(("generator", "discriminator"), wide)
-    starting.prune(networks, roles, lambda g, seed: scores(g, seed, **options), 0)
+    wide_pair = starting.rate(roles, functools.partial(scores, **options), 0)
+    starting.prune(networks, wide_pair, 0)
     for role, source in (
         ("generator", "generator_ema"),
         ("generator_ema", "generator_ema"),
@@ -59,7 +62,7 @@ def test_as_wide_as_the_teacher_it_is_the_teacher(wide, scores):
 
 def distance(generator, teacher, measure):
     pair = [
-        images.GeneratedImages(network, network.z_dim, network.num_classes, 32)
+        images.GeneratedImages(network, network.z_dim, batch_size=32)
         for network in (generator, teacher)
     ]
     return agreement.compare(*pair, 64, measure)["values"]
@@ -82,9 +85,8 @@ def test_a_pruned_teacher_is_closer_than_random_weights(scores):
     makers = [stylegan2.StyleGAN2Generator(**plan) for _ in range(3)]
     networks = state.Networks(makers[0], tiny.stylegan2_pair(8)[1](), makers[1])
     options = {} if scores is starting.magnitude else {"images": 32}
-    starting.prune(
-        networks, {"generator": path}, lambda g, s: scores(g, s, **options), 0
-    )
+    rated = starting.rate({"generator": path}, functools.partial(scores, **options), 0)
+    starting.prune(networks, rated, 0)
     measure = perceptual.build("efficientnet_lite0")
     pruned = distance(networks.generator_ema, teacher, measure)
     random = distance(makers[2], teacher, measure)
@@ -127,6 +129,6 @@ def test_teachers_that_draw_otherwise_are_refused(wide, tmp_path):
         starting.load_teacher_generator(alone, generator)
     assert starting.teacher_samples([alone], 4, seed=0) is None
     with pytest.raises(ValueError, match="train.prune needs wider weights"):
-        starting.prune(student([4, 4, 4]), {}, starting.magnitude, 0)
+        starting.rate({}, starting.magnitude, 0)
     with pytest.raises(ValueError, match="images=20 must be a multiple of 16"):
         starting.content_aware(generator, 0, images=20)

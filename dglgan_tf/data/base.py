@@ -24,9 +24,12 @@ class Source:
       height, width: size of every image.
       num_channels: 1 or 3.
       in_memory: True where `fetch` costs no more than a copy.
+      stretched: (height, width) from which the images were stretched to a square, so
+        that samples can be stretched back; None where they were not.
     """
 
     in_memory = False
+    stretched: tuple[int, int] | None = None
 
     def __init__(
         self,
@@ -205,6 +208,7 @@ class Subset(Source):
             source.num_channels,
         )
         self.in_memory = source.in_memory
+        self.stretched = source.stretched
         self._source = source
         self._indices = indices
 

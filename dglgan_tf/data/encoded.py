@@ -79,7 +79,9 @@ class EncodedSource(base.Source):
         name, reader, labels, class_names = listing
         self._reader = reader
         self._conversion = conversion
-        height, width, channels, plain = _uniform(reader, name, conversion)
+        height, width, channels, plain, before = _uniform(reader, name, conversion)
+        if conversion.transform == "stretch" and before[0] != before[1]:
+            self.stretched = before
         num_channels = conversion.num_channels or channels
         # Pillow's and libjpeg's luma differ in the last bit.
         self._native = plain and (num_channels == channels or channels == 1)
@@ -198,13 +200,17 @@ def scan(
         return list(progress(results, count, "inspecting") if progress else results)
 
 
-def _uniform(reader, name, conversion) -> tuple[int, int, int, bool]:
-    """Returns height, width, channels of the result and whether to decode natively."""
+def _uniform(reader, name, conversion) -> tuple[int, int, int, bool, tuple[int, int]]:
+    """Returns how images come out, and the most frequent size before.
+
+    Height, width, channels of the result and whether TensorFlow decodes them.
+    """
     transform, resolution = conversion.transform, conversion.resolution
     images.check_names(transform, conversion.resize_filter)
     stated = manifest_of(reader)
     if stated and transform == "none" and resolution in (None, stated["height"]):
-        return stated["height"], stated["width"], stated["num_channels"], True
+        size = stated["height"], stated["width"]
+        return *size, stated["num_channels"], True, size
     headers = scan(reader)
     _refuse_unreadable(reader.names, headers, name)
     channels = 1 if all(header.grey for header in headers) else 3
@@ -214,7 +220,7 @@ def _uniform(reader, name, conversion) -> tuple[int, int, int, bool]:
     if transform != "none":
         side = resolution or largest_power_of_two(min(min(size) for size in sizes))
         same = set(sizes) == {(side, side)}
-        return side, side, channels, plain and same
+        return side, side, channels, plain and same, (height, width)
     if len(sizes) > 1:
         other = next(
             i for i, h in enumerate(headers) if (h.height, h.width) != (height, width)
@@ -231,7 +237,7 @@ def _uniform(reader, name, conversion) -> tuple[int, int, int, bool]:
             f"{name}: images are {height}x{width}, but resolution={resolution} is "
             f"asked for: give transform= one of {', '.join(images.TRANSFORMS[1:])}."
         )
-    return height, width, channels, plain
+    return height, width, channels, plain, (height, width)
 
 
 def largest_power_of_two(size: int) -> int:

@@ -76,8 +76,7 @@ def run(request: Request) -> dict:
     """
     _check(request)
     network, info = sampler.load_generator(request.network)
-    names = info.get("class_names", ())
-    facts = sampler.generator_facts(network, request.noise, names)
+    facts = sampler.generator_facts(network, request.noise, info)
     sampler.prepare(network)
     source = {"file": info["file"], "role": info["role"], "sha256": _hash(info["file"])}
     target = Path(request.outdir)

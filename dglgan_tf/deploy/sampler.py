@@ -30,6 +30,8 @@ class Facts:
       untruncated: the truncation value that changes nothing.
       noise: 'const', 'random' or 'none'; 'none' where the network has no noise.
       class_names: in order, or empty.
+      stretched: (height, width) from which the training images were stretched to a
+        square; None where they were not.
     """
 
     z_dim: int
@@ -40,6 +42,7 @@ class Facts:
     untruncated: float
     noise: str = "none"
     class_names: tuple[str, ...] = ()
+    stretched: tuple[int, int] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,8 +133,9 @@ def _noise_seed(seed: int) -> tf.Tensor:
     return tf.constant(np.asarray([seed, 0], np.uint32).view(np.int32))
 
 
-def generator_facts(network: base.Generator, noise="const", class_names=()) -> Facts:
-    """Returns the facts of a network; see `Facts`."""
+def generator_facts(network: base.Generator, noise="const", info=None) -> Facts:
+    """Returns the facts of a network; `info` is that of its file, see `Facts`."""
+    info = info or {}
     if noise not in NOISE_MODES:
         raise ValueError(f"noise={noise!r} must be one of {NOISE_MODES}")
     styled = has_styles(network)
@@ -143,7 +147,8 @@ def generator_facts(network: base.Generator, noise="const", class_names=()) -> F
         "w" if styled else "z",
         1.0 if styled else truncation.UNLIMITED,
         noise if styled else "none",
-        tuple(class_names),
+        tuple(info.get("class_names") or ()),
+        tuple(info.get("stretched") or ()) or None,
     )
 
 
@@ -191,9 +196,9 @@ def styles(network, z, labels, truncation_value) -> tf.Tensor:
     return ws if truncation_value is None else network.truncate(ws, truncation_value)
 
 
-def from_network(network: base.Generator, noise="const", class_names=(), source=""):
+def from_network(network: base.Generator, noise="const", info=None, source=""):
     """Returns a `Sampler` of a network; its weights must not change afterwards."""
-    facts = generator_facts(network, noise, class_names)
+    facts = generator_facts(network, noise, info)
     prepare(network)
 
     @tf.function
@@ -239,8 +244,7 @@ def load(name, noise: str | None = None) -> Sampler:
 
     if not exported.is_export(name):
         network, info = load_generator(name)
-        names = info.get("class_names", ())
-        return from_network(network, noise or "const", names, info["file"])
+        return from_network(network, noise or "const", info, info["file"])
     found = exported.load(name)
     if noise not in (None, found.facts.noise):
         raise ValueError(

@@ -5,10 +5,13 @@ kind for the whole process, and every network made before breaks.
 """
 
 import contextlib
+import threading
 
 from tensorflow.python.ops import resource_variable_ops
 
 from dglgan_tf.compat import tf
+
+_LOCAL = threading.local()
 
 
 @contextlib.contextmanager
@@ -33,5 +36,14 @@ def weightless():
             shape=shape,
         )
 
-    with tf.variable_creator_scope(create):
-        yield
+    before, _LOCAL.active = is_active(), True
+    try:
+        with tf.variable_creator_scope(create):
+            yield
+    finally:
+        _LOCAL.active = before
+
+
+def is_active() -> bool:
+    """Whether variables that are made now have no value."""
+    return getattr(_LOCAL, "active", False)

@@ -135,6 +135,11 @@ class Objective:
                 "Objective.update_teachers needs the student's game: adversarial_weight"
                 "=0 must not go with it"
             )
+        if self.update_teachers and _needs(self.d_loss, "teacher"):
+            raise ValueError(
+                f"Objective.d_loss={self.d_loss.__name__} listens to a teacher that "
+                "stays as it is: update_teachers=True must not go with it"
+            )
 
     def bound(self, networks) -> "Objective":
         """Returns a copy for these networks, with the variables that its parts need.
@@ -167,6 +172,12 @@ class Objective:
             networks.teacher_generator = networks.load_teacher_generator()
         if asking and not networks.teachers:
             raise ValueError(f"{asking[0]} needs a teacher: name one in train.teachers")
+        guided = networks.teachers and self.guidance_weight
+        if not (self.adversarial_weight or guided or self.terms):
+            raise ValueError(
+                "Objective.adversarial_weight=0 leaves the generator nothing to learn "
+                "from: name a term, or a teacher"
+            )
 
     def variables(self) -> dict:
         """Returns {name: variable} of what a checkpoint must hold, once bound."""

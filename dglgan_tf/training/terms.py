@@ -20,7 +20,7 @@ from dglgan_tf import arguments
 from dglgan_tf.compat import tf
 from dglgan_tf.layers import projection, taps, updates
 from dglgan_tf.losses import distillation, regularizers, top_k
-from dglgan_tf.networks import base
+from dglgan_tf.networks import base, weightless
 from dglgan_tf.ops import philox
 from dglgan_tf.training import draws, state
 
@@ -122,17 +122,27 @@ class OutputL1(Term):
 class Perceptual(Term):
     """Distance to the teacher's images in a fixed network's features (1801.03924).
 
-    `features` maps images in [-1, 1] to a list of [N, h, w, c], for instance
-    `@efficientnet_lite0_taps()`; see `distillation.perceptual`.
+    See `distillation.perceptual`.
+
+    Attributes:
+      features: () -> a function of images in [-1, 1] that gives a list of [N, h, w, c],
+        for instance `@efficientnet_lite0_taps`.
+      weight: of the term.
     """
 
     features: Callable = gin.REQUIRED
     weight: float = 1.0
     needs_teacher_generator = True
 
+    def build(self, networks):
+        """See `Term`; a dry run's networks have no weights, nor need features any."""
+        del networks
+        if not weightless.is_active():
+            self._features = self.features()
+
     def generator(self, view):
         """See `Term`."""
-        losses = distillation.perceptual(view.fake, view.teacher_image, self.features)
+        losses = distillation.perceptual(view.fake, view.teacher_image, self._features)
         return {self.name: (self.weight, tf.reduce_mean(losses))}
 
 

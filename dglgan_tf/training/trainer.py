@@ -5,6 +5,7 @@ metrics are tensors that the loop reads when it logs.
 """
 
 import functools
+import time
 from collections.abc import Callable
 
 import gin
@@ -51,6 +52,7 @@ class Trainer:
       state: `TrainState`, what a checkpoint holds.
       phases: the list of `Phase`, in the order in which they run.
       reals_per_step: batch of reals that each discriminator repeat consumes.
+      data_seconds: spent waiting for reals; whoever reports it sets it to 0.
 
     Args:
       networks: the student pair, its EMA generator, the teachers.
@@ -142,7 +144,8 @@ class Trainer:
         self._masks = sparsity.masks(networks, self.phases) if sparsity else []
         for masks in self._masks:
             self.state.slots |= masks.variables()
-        self._rates, self._steps = {}, {}
+        self.data_seconds = 0.0
+        self._rates, self._steps = {}, {}  # by optimizer and by phase
         self._averages = self._adapt = self._reals = None
 
     def _check_and_scale(self, loss_scale):
@@ -230,7 +233,9 @@ class Trainer:
         }
 
     def _fetch(self, iterator):
+        began = time.perf_counter()
         self._reals = next(iterator)
+        self.data_seconds += time.perf_counter() - began
         self.state.counters.reals += self.reals_per_step
 
     def _step_of(self, item):
@@ -260,25 +265,12 @@ class Trainer:
 
     def _update_ema(self):
         if self._averages is None:
-            self._averages = self._compile_ema()
+            networks = self.state.networks
+            self._averages = ema.compile_update(
+                networks.generator, networks.generator_ema, self._ema_statistics
+            )
         decay = self._ema_decay(self.state.counters.images, self.batch_size)
         self._averages(tf.constant(decay, tf.float32))
         for masks in self._masks:
             if masks.of_generator:
                 masks.apply()
-
-    def _compile_ema(self):
-        networks = self.state.networks
-        values = list(base.named_variables(networks.generator).values())
-        averages = list(base.named_variables(networks.generator_ema).values())
-        trainable = [value.trainable for value in values]
-
-        def update(decay):
-            results = ema.update_all(
-                averages, values, trainable, decay, self._ema_statistics
-            )
-            for average, result in zip(averages, results, strict=True):
-                average.assign(result)
-
-        # A partial for the reason given in `phase.compile_phase`.
-        return tf.function(functools.partial(update), autograph=False)

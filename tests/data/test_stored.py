@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dglgan_tf.data import encoded, images, pipeline, readers, sources, stored
+from dglgan_tf.data import base, encoded, images, pipeline, readers, sources, stored
 
 KINDS = [
     "png_rgb",
@@ -255,3 +255,15 @@ def test_gin_bindings_of_the_documentation(tmp_path, write_mixed):
     assert source.resolution == 8 and source.num_classes == 3
     batch = next(iter(pipeline.make_dataset(source, 4, num_classes=3)))
     assert batch["images"].shape == (4, 8, 8, 3)
+
+
+def test_stretching_remembers_the_shape(tmp_path):
+    for index in range(3):
+        pixels = np.full([16, 24 + 8 * (index == 2), 3], 60 * index, np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{index}.png")
+    listing = sources.find(str(tmp_path))
+    stretched = encoded.EncodedSource(listing, encoded.Conversion(16, None, "stretch"))
+    assert stretched.stretched == (16, 24)  # the most frequent one
+    assert base.Subset(stretched, [0, 1]).stretched == (16, 24)
+    cropped = encoded.EncodedSource(listing, encoded.Conversion(16, None, "pad"))
+    assert cropped.stretched is None

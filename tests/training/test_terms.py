@@ -105,7 +105,9 @@ def test_perceptual_compares_unit_features(networks, batch):
         return x / np.linalg.norm(x, axis=-1, keepdims=True)
 
     expected = ((unit(student) - unit(teacher)) ** 2).sum(-1).mean()
-    _, metrics, _ = play("generator", networks, batch, terms.Perceptual(features))
+    _, metrics, _ = play(
+        "generator", networks, batch, terms.Perceptual(lambda: features)
+    )
     assert metrics["perceptual"] == pytest.approx(expected, rel=1e-4)
 
 
@@ -195,7 +197,7 @@ def test_lecam_pulls_towards_the_other_kinds_mean(networks, batch):
     with updates.collect() as moved:
         _, metrics = goal.discriminator_loss(networks, batch)
     assert float(metrics["lecam"]) == pytest.approx(expected, rel=1e-5)
-    values = {u.variable.name: float(u.value) for u in moved if u.average}
+    values = {u.variable.name: u.value.numpy() for u in moved if u.average}
     assert values["lecam_real:0"] == pytest.approx(0.18 + 0.1 * real.mean(), rel=1e-4)
     assert values["lecam_fake:0"] == pytest.approx(-0.09 + 0.1 * fake.mean(), rel=1e-4)
 
@@ -297,6 +299,10 @@ def test_a_teacher_with_the_students_weights_is_imitated_exactly(batch):
         ({"terms": [terms.LeCam(), terms.LeCam()]}, "must be distinct"),
         ({"g_loss": smoothing.g_logistic_accepted}, "guidance_weight=0.1 must be 0"),
         ({"update_teachers": True, "adversarial_weight": 0.0}, "must not go with it"),
+        (
+            {"update_teachers": True, "d_loss": smoothing.d_hinge_smooth},
+            "update_teachers=True must not go with it",
+        ),
     ],
 )
 def test_impossible_objectives_are_refused(options, sentence):
@@ -314,7 +320,30 @@ def test_terms_without_their_teacher_are_refused(networks):
     ):
         with pytest.raises(ValueError, match=sentence):
             tiny.goal(terms=[term]).bound(alone)
+    with pytest.raises(ValueError, match="nothing to learn from"):
+        tiny.goal(adversarial_weight=0.0).bound(alone)
     with pytest.raises(ValueError, match=r"FeatureL1.resolutions has \[8\]; .* \[1\]"):
         tiny.goal(terms=[terms.FeatureL1([8])]).bound(networks)
     with pytest.raises(ValueError, match="LeCam.weight=-1 must be 0 or more"):
         terms.LeCam(weight=-1)
+
+
+@pytest.mark.parametrize("of_teacher", [True, False])
+def test_r1_looks_through_the_augmentation(networks, batch, of_teacher):
+    """D(2 x): the gradient at x is twice that at 2 x."""
+    twice = augmentation.Augmentation(lambda x, seed, p: 2 * x, of_teacher=of_teacher)
+    goal = tiny.goal(r1_gamma=2.0, r1_interval_steps=3, augment=twice).bound(networks)
+    x = batch["images"].numpy().reshape(SIZE, -1)
+
+    def expected(judge, factor):
+        kernel = judge.kernel.numpy()
+        slope = factor * (judge.slope.numpy() + factor * x @ kernel @ kernel.T)
+        return 3 * (slope**2).sum(1).mean()
+
+    for judge, factor in (
+        (networks.discriminator, 2),
+        (networks.teachers[0], 2 if of_teacher else 1),
+    ):
+        with updates.collect():
+            loss, _ = goal.lazy_penalty(networks, judge, batch)
+        assert float(loss) == pytest.approx(expected(judge, factor), rel=1e-4)

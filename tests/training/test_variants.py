@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tiny_training as tiny
 
+from dglgan_tf.compat import keras
 from dglgan_tf.layers import updates
 from dglgan_tf.losses import guidance
 from dglgan_tf.training import (
@@ -31,13 +32,16 @@ def everything_on(devices, **options):
             terms.TopK(epoch_images=16, decay=0.5),
         ],
         augment=augmentation.Augmentation(
-            functools.partial(ada.augment, blit=0.0, geometry=0.0),
+            functools.partial(
+                ada.augment, blit=0.0, geometry=0.0, color=0.0, noise=1.0
+            ),
             probability=0.3,
             target=0.6,
             interval_steps=2,
             ramp_images=200,
         ),
     )
+    keras.utils.set_random_seed(0)  # of the projections
     adam = functools.partial(optimizers.adam, 0.01)
     return tiny.make(
         tiny.toy(num_classes=3, bend=0.3),
@@ -70,6 +74,7 @@ def test_an_ensemble_resumed_on_two_replicas_equals_the_uninterrupted(uninterrup
     train, path, metrics, _, values = uninterrupted
     checkpoint.restore(train.state, path)
     assert tiny.steps(train, 3, tiny.iterator(train, first=2)) == metrics[2:]
+    assert set(train.trace_counts().values()) == {1}
     for name, value in tiny.everything(train).items():
         np.testing.assert_array_equal(value, values[name], err_msg=name)
 
@@ -80,10 +85,7 @@ def test_both_teachers_learn_and_their_generator_does_not(uninterrupted):
     for index in range(2):
         moved = values[f"teacher{index}/kernel"] - start[f"teacher{index}/kernel"]
         assert np.abs(moved).max() > 1e-3
-        assert (
-            f"teacher{index}_reg/r1" in metrics[0]
-            and f"teacher{index}/loss" in (metrics[1])
-        )
+        assert f"teacher{index}/loss" in metrics[0]
     twin = tiny.Linear(num_classes=3, width=4)
     tiny.fill(twin, 77)
     for left, right in zip(
@@ -100,9 +102,8 @@ def test_projections_are_trained_by_their_players_and_means_move(uninterrupted):
     strengths = [m["d/augment_probability"] for m in metrics]
     # 2 steps of 8 images out of 200: p moves by 0.08 after steps 2 and 4.
     np.testing.assert_allclose(np.abs(np.diff(strengths)), [0, 0.08, 0, 0.08], 1e-4)
-    assert np.abs(values["augment/signs"][1] - 8) < 1e-5  # one step since the last move
-    shares = [1.0, 1.0, 0.5, 0.5, 0.5]
-    assert len({m["g/adversarial"] for m in metrics}) == len(shares)
+    # One step since the last move; the mean over four parts of two scores each.
+    assert values["augment/signs"][1] == 2.0
 
 
 @pytest.mark.slow
@@ -138,7 +139,7 @@ def test_masks_hold_move_and_resume(logical_devices, tmp_path):
     for network in (networks.generator, networks.generator_ema):
         for name, mask in masks.items():
             kernel = _kernel(network, name)
-            assert np.abs(kernel[mask == 0]).max() == 0 < np.abs(kernel).max()
+            assert np.abs(kernel * (1 - mask)).max() == 0 < np.abs(kernel).max()
     path = tmp_path / "state.safetensors"
     checkpoint.save(train.state, path)
     source = tiny.iterator(train, first=1)
@@ -147,7 +148,8 @@ def test_masks_hold_move_and_resume(logical_devices, tmp_path):
     assert any((moved[name] != mask).any() for name, mask in masks.items())
     for name, mask in masks.items():
         assert moved[name].sum() == mask.sum()
-        assert np.abs(_kernel(networks.generator, name)[moved[name] == 0]).max() == 0
+        kernel = _kernel(networks.generator, name)
+        assert np.abs(kernel * (1 - moved[name])).max() == 0
     values = tiny.everything(train)
     checkpoint.restore(train.state, path)
     tiny.steps(train, 2, tiny.iterator(train, first=1))
