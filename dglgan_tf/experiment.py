@@ -84,7 +84,7 @@ def run(
       deterministic: only operations that give the same bits each time; slower.
       tf32: let GPUs that can multiply float32 with TF32's ten-bit mantissa.
 
-    Returns the last tick's metrics ({} of a dry run); a ValueError says what cannot work.
+    Returns the last tick's metrics ({} of a dry run); ValueError: what cannot work.
     """
     directory = runs.RunDirectory(run_dir)
     if directory.is_done and not dry_run:
