@@ -80,13 +80,11 @@ def run(
         one name for all networks, or {role: name} for some; None = random.
       prune: (generator, seed) -> scores of the channels that stay (`starting`).
       seed: of weights, data order and all draws.
-      devices: replicas; None = every GPU, else the CPU.
-      tpu: name of a TPU, in place of devices.
+      devices, tpu: replicas (None = every GPU, else the CPU), or the name of a TPU.
       deterministic: only operations that give the same bits each time; slower.
       tf32: let GPUs that can multiply float32 with TF32's ten-bit mantissa.
 
-    Returns the last tick's metrics; {} of a dry run, or where the run was done before.
-    Raises ValueError for anything that cannot work, before training starts.
+    Returns the last tick's metrics ({} of a dry run); ValueError: what cannot work.
     """
     directory = runs.RunDirectory(run_dir)
     if directory.is_done and not dry_run:
@@ -100,12 +98,12 @@ def run(
         return _describe(made, schedule, source, names - {*planned}, siblings)
     directory.check()
     strategy = strategies.make(devices, hosts, tpu)
-    data = _source(source)
     paths = {name: runs.find_weights(name, siblings) for name in names}
     given = [paths[name] for name in teachers]
     starts = {role: paths[name] for role, name in starts.items()}
     _set_numerics(deterministic, tf32)
-    parts = build(data, generator, discriminator, given, starts, prune, seed, strategy)
+    made = _source(source), generator, discriminator
+    parts = build(*made, given, starts, prune, seed, strategy)
     options = _options(parts, seed, given, starts)
     return _train(parts, schedule, directory, options, seed)
 
