@@ -39,6 +39,8 @@ class Comparison:
       export: the name among `networks` that is exported; None exports nothing.
       source: makes the real images.
       metrics: names of `dglgan_tf.metrics.names`; empty measures no distance.
+      repeats: sets of samples that each distance is the mean of; from 2 on the standard
+        deviation stands beside it.
       rows: seeds shown, for conditional networks one of each class in turn.
       latency_rounds: timed calls of each network, in turn.
     """
@@ -47,6 +49,7 @@ class Comparison:
     export: str | None = None
     source: Callable = gin.REQUIRED
     metrics: Sequence[str] = ("kid2k[efficientnet_lite0]",)
+    repeats: int = 1
     rows: int = 10
     latency_rounds: int = 50
 
@@ -96,18 +99,23 @@ def run(root, wanted: Comparison) -> Path:
         judge = _open_judge(source, wanted.metrics)
         if judge is not None:
             stack.callback(judge.close)
-        floors = _add_scores(rows, generators, judge)
-        _write(root, rows, floors, paths, source.class_names)
+        measured = _add_scores(rows, generators, judge, wanted.repeats)
+        _write(root, rows, measured, paths, source.class_names)
         if wanted.export is not None:
             _export(paths[wanted.export], root / "export", judge)
     return picture
 
 
-def _write(root, rows, floors, paths, class_names):
+def _write(root, rows, measured, paths, class_names):
     """Writes scores.csv, comparison.json and comparison.txt; logs the table."""
     atomic.write(root / "scores.csv", _as_csv(rows))
-    names = {name: str(path) for name, path in paths.items()}
+    names = {
+        name: str(path.relative_to(root) if path.is_relative_to(root) else path)
+        for name, path in paths.items()
+    }
     described = {"networks": names, "class_names": list(class_names)}
+    described["protocols"] = measured
+    floors = {metric: found["floor"] for metric, found in measured.items()}
     atomic.write(root / "comparison.json", json.dumps(described, indent=2) + "\n")
     text = _as_text(rows, floors)
     atomic.write(root / "comparison.txt", text + "\n")
@@ -164,9 +172,11 @@ def _open_judge(source, metrics):
         return None
 
 
-def _add_scores(rows, generators, judge):
-    """Adds each metric to the rows; returns {metric: floor}."""
-    floors = {}
+def _add_scores(rows, generators, judge, repeats):
+    """Adds each metric to the rows; returns {metric: {'floor', 'protocol'}}."""
+    if repeats < 1:
+        raise ValueError(f"Comparison.repeats={repeats} must be 1 or more")
+    measured = {}
     for row in rows if judge is not None else ():
         generator = generators[row["network"]]
         call = tf.function(lambda z, labels, g=generator: g(z, labels))
@@ -176,10 +186,16 @@ def _add_scores(rows, generators, judge):
             generator.num_classes,
             protocol={"truncation": None, "weights": "EMA, inference mode"},
         )
-        for score in judge.evaluate(subject):
-            row[score["metric"]] = score["value"]
-            floors[score["metric"]] = score["floor"]
-    return floors
+        drawn = [judge.evaluate(subject, seed) for seed in range(repeats)]
+        for scores in zip(*drawn, strict=True):
+            metric, values = scores[0]["metric"], [s["value"] for s in scores]
+            row[metric] = float(np.mean(values))
+            if repeats > 1:
+                row[f"{metric} sd"] = float(np.std(values, ddof=1))
+            known = {key: scores[0][key] for key in ("floor", "protocol")}
+            known["protocol"] = {**known["protocol"], "repeats": repeats}
+            measured[metric] = known
+    return measured
 
 
 def _as_csv(rows) -> str:

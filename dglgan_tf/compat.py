@@ -5,6 +5,7 @@ The package is written against the Keras 2 API: TensorFlow's own Keras on 2.15,
 """
 
 import contextlib
+import functools
 import importlib
 import importlib.metadata
 import os
@@ -124,3 +125,19 @@ def keras_cv() -> types.ModuleType:
             f"keras-cv is not available here: {error}. Install keras-cv>=0.9,<0.10 "
             "or leave keras-cv augmentation out of the configuration."
         ) from error
+
+
+def set_heartbeat(seconds: float) -> None:
+    """Sets after how long without a sign of life TensorFlow gives up a host.
+
+    Its own ten seconds pass on a busy host that is well. Call it before
+    MultiWorkerMirroredStrategy is made, which has no argument for it.
+    """
+    from tensorflow.python.eager import context
+
+    found = context.context()
+    found.configure_coordination_service = functools.partial(
+        found.configure_coordination_service,
+        heartbeat_timeout_in_ms=int(1000 * seconds),
+        shutdown_barrier_timeout_in_ms=int(1000 * seconds),
+    )

@@ -15,6 +15,7 @@ from dglgan_tf.training import (  # noqa: F401
     ema,
     objective,
     optimizers,
+    scaling,
     sparsity,
     terms,
     trainer,

@@ -59,9 +59,10 @@ def main(argv) -> int:
         batch=_BATCH.value,
         rounds=_ROUNDS.value,
     )
-    design = narrowing.solve(request)
     values = flags.FLAGS
     out = _OUT.value or f"{Path(values.gin_file[-1]).stem}_{measure}.gin"
+    narrowing.check_target(out)
+    design = narrowing.solve(request)
     bindings = [*values.gin_param, *values.gin_bindings]
     print(narrowing.write(out, design, request, values.gin_file, bindings))
     print(f"{narrowing.sentence(design, request)}\n{out}")

@@ -28,7 +28,7 @@ from dglgan_tf import (
 from dglgan_tf import hosts as hosts_of_run
 from dglgan_tf.compat import keras, tf
 from dglgan_tf.data import base as base_of_data
-from dglgan_tf.data import pipeline
+from dglgan_tf.data import patient, pipeline
 from dglgan_tf.networks import base
 from dglgan_tf.training import checkpoint, diagnostics, state, trainer
 
@@ -110,9 +110,7 @@ def run(
     found = [paths[name] for name in teachers]
     starts = {role: paths[name] for role, name in starts.items()}
     _set_numerics(deterministic, tf32)
-    parts = build(
-        data, generator, discriminator, found, starts, prune, seed, strategy=strategy
-    )
+    parts = build(data, generator, discriminator, found, starts, prune, seed, strategy)
     options = _options(parts, seed, found, starts)
     return _train(parts, schedule, directory, options, seed)
 
@@ -195,14 +193,13 @@ def build(
     starts=None,
     prune=None,
     seed=0,
-    devices=None,
     strategy=None,
 ) -> Parts:
     """Builds networks and trainer; arguments as `run`, source made, paths resolved.
 
-    `starts` is {role: weights file}; `strategy` replaces one made of `devices`.
+    `starts` is {role: weights file}; `strategy` is of `strategies.make`.
     """
-    strategy = strategies.make(devices) if strategy is None else strategy
+    strategy = strategies.make() if strategy is None else strategy
     wide = starting.rate(starts or {}, prune, seed)
     keras.utils.set_random_seed(seed)
     with strategy.scope():
@@ -249,11 +246,7 @@ def _train(parts, schedule, directory, options, seed):
     )
     work = loop.Work(
         train=train,
-        make_iterator=lambda: iter(
-            strategies.distribute(
-                parts.strategy, lambda shard: _dataset(parts, seed, shard)
-            )
-        ),
+        make_iterator=lambda: _reals(parts, schedule, seed, shown.say),
         schedule=schedule,
         directory=directory,
         progress=shown,
@@ -314,8 +307,33 @@ def _announce(shown, parts, schedule, options):
         tf.summary.text("gin", text, step=0)
 
 
-def _dataset(parts, seed, shard=(0, 1)):
-    """Returns this host's share of the reals from where the training stands."""
+def _reals(parts, schedule, seed, say):
+    """Returns the iterator of reals from where the training stands."""
+
+    def skip(images):
+        parts.trainer.state.counters.reals += images
+
+    def make(start):
+        return iter(
+            strategies.distribute(
+                parts.strategy, lambda shard: _dataset(parts, seed, shard, start)
+            )
+        )
+
+    return patient.Patient(
+        make,
+        position=lambda: parts.trainer.state.counters.reals,
+        skip=skip,
+        say=say,
+        batch_size=parts.trainer.reals_per_step,
+        patience_seconds=60 * schedule.data_patience_minutes,
+        most_bad=schedule.max_bad_batches,
+        may_skip=strategies.host_index(parts.strategy)[1] == 1,
+    )
+
+
+def _dataset(parts, seed, shard=(0, 1), start=0):
+    """Returns this host's share of the reals from an image on."""
     generator = parts.networks.generator
     return pipeline.make_dataset(
         parts.source,
@@ -325,7 +343,7 @@ def _dataset(parts, seed, shard=(0, 1)):
         num_classes=generator.num_classes,
         seed=seed,
         shard=shard,
-        start_image=parts.trainer.state.counters.reals,
+        start_image=start,
     )
 
 

@@ -30,6 +30,8 @@ class Schedule:
         that one tick may have; more of them take the run back to its newest snapshot.
       max_rollbacks: how often in all; then the run gives up.
       rollback_factor: of the learning rates, each time.
+      data_patience_minutes: how long the run waits for data that cannot be read.
+      max_bad_batches: batches with damaged data that it leaves out; more end it.
     """
 
     total_images: int = gin.REQUIRED
@@ -41,12 +43,18 @@ class Schedule:
     max_skipped: int = 10
     max_rollbacks: int = 3
     rollback_factor: float = 0.5
+    data_patience_minutes: float = 30.0
+    max_bad_batches: int = 100
 
     def __post_init__(self):
         arguments.check(
             self,
-            least={"max_skipped": 0, "max_rollbacks": 0},
-            positive=("snapshot_every_minutes", "rollback_factor"),
+            least={"max_skipped": 0, "max_rollbacks": 0, "max_bad_batches": 0},
+            positive=(
+                "snapshot_every_minutes",
+                "rollback_factor",
+                "data_patience_minutes",
+            ),
         )
         if self.rollback_factor > 1:
             raise ValueError(
@@ -189,6 +197,7 @@ class _Session:
         self.work, self.means, self._metrics = work, {}, {}
         self._heard: set[str] = set()  # alarms of the last tick
         self._said: set[str] = set()
+        self._leaps = alarms.Leaps()
         self._saved_at = time.time()
         self._start()
 
@@ -247,6 +256,7 @@ class _Session:
         counters = work.train.state.counters
         weight = work.train.objective.weight_at(counters.images)
         heard = alarms.sentences(self.means, weight)
+        heard |= self._leaps.sentences(self.means)
         # One tick may mislead; an alarm that stays is said once.
         lasting = heard.keys() & self._heard
         for name in lasting - self._said:

@@ -64,7 +64,21 @@ def solve(request: Request) -> Design:
     Raises:
       ValueError: no generator in the configuration, a limit that nothing meets.
     """
-    student, teacher = configured()
+    return solve_for(request, *configured())
+
+
+def solve_for(
+    request: Request, student: base.Generator, teacher: base.Generator
+) -> Design:
+    """Finds the widths of a student, in proportion to a teacher's, for a limit.
+
+    Args:
+      request: what is limited.
+      student, teacher: only their classes and configurations are used.
+
+    Raises:
+      ValueError: a limit that nothing meets.
+    """
     if request.mapping_layers is not None:
         student = _rebuilt(student, {"mapping_layers": request.mapping_layers})
     whole = network_widths.widths(teacher)
@@ -208,6 +222,15 @@ def _by_time(request, student, teacher, whole):
     return _design(request, student, reference, found, limit, measured[found])
 
 
+def check_target(path) -> None:
+    """Raises ValueError for a file that this command did not write."""
+    path = Path(path)
+    if path.is_file() and not path.read_text(encoding="utf-8").startswith(MARK):
+        raise ValueError(
+            f"{path} exists and was not made by this command: give another --out"
+        )
+
+
 def write(
     path, design: Design, request: Request, gin_files: Sequence[str], bindings
 ) -> str:
@@ -223,10 +246,7 @@ def write(
       RuntimeError: what was written does not give the network that was found.
     """
     path = Path(path)
-    if path.is_file() and not path.read_text(encoding="utf-8").startswith(MARK):
-        raise ValueError(
-            f"{path} exists and was not made by this command: give another --out"
-        )
+    check_target(path)
     reference = _binding("train.generator")
     scope = "/".join(reference.scopes) or "designed"
     name = reference.selector.rpartition(".")[2]

@@ -18,6 +18,33 @@ CONFIGURATIONS = (
 )  # fmt: skip
 FITS = {"crop": "center-crop", "pad": "pad", "stretch": "stretch"}
 _TICK_IMAGES = 4000
+_TEXT, _LIST, _CHOICE = flags.DEFINE_string, flags.DEFINE_list, flags.DEFINE_enum
+_COUNT, _NUMBER, _SWITCH = flags.DEFINE_integer, flags.DEFINE_float, flags.DEFINE_bool
+_FLAGS = (  # kind, name, help, then the smallest (and largest) value or the choices
+    (_TEXT, "data", "Images: a folder, zip, TFRecords, ..., or a name (docs/data.md)."),
+    (_TEXT, "outdir", "Folder of runs; --run_dir names a run itself."),
+    (_CHOICE, "cfg", "Preset, where no --gin_file is given: auto.", CONFIGURATIONS),
+    (_COUNT, "batch", "Images of a step, over all devices.", 1),
+    (_COUNT, "batch_gpu", "Most images that a device computes at once.", 1),
+    (_NUMBER, "kimg", "Length in thousands of images."),
+    (_NUMBER, "gamma", "Weight of R1.", 0.0),
+    (_SWITCH, "mirror", "Flip images with probability 1/2."),
+    (_SWITCH, "cond", "Use the classes of the data."),
+    (_COUNT, "subset", "Train on so many of the images.", 1),
+    (_COUNT, "resolution", "Of the networks; default: the images'.", 4),
+    (_CHOICE, "fit", "How other sizes become square.", sorted(FITS)),
+    (_CHOICE, "aug", "What discriminators see.", ["noaug", "ada", "diffaugment"]),
+    (_NUMBER, "target", "ADA's target value.", 0.0, 1.0),
+    (_COUNT, "freezed", "Freeze so many blocks of the discriminator.", 0),
+    (_TEXT, "resume_from", "Weights or run to start from."),
+    (_LIST, "teacher", "Weights of teachers, which guide the student."),
+    (_NUMBER, "guidance_weight", "Weight of the teachers' term.", 0.0),
+    (_COUNT, "width", "Divide the channels by this.", 1),
+    (_COUNT, "snap", "A snapshot every so many ticks.", 1),
+    (_LIST, "metrics", "Metrics during training."),
+    (_COUNT, "gpus", "How many GPUs; default: all.", 1),
+    (_COUNT, "seed", "Of the run.", 0),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,53 +105,25 @@ def automatic(resolution: int, batch: int | None = None, devices: int = 1) -> Pr
     )
 
 
-def define_flags() -> None:
-    """Defines the flags; those that are not given bind nothing."""
-    flags.DEFINE_string(
-        "data", None, "Images: a folder, zip, TFRecords, ..., or a name; see docs/data."
-    )
-    flags.DEFINE_string("outdir", None, "Folder of runs; --run_dir names one itself.")
-    flags.DEFINE_enum(
-        "cfg", None, CONFIGURATIONS, "Preset, where no --gin_file is given: auto."
-    )
-    flags.DEFINE_integer("batch", None, "Images of a step, over all devices.", 1)
-    flags.DEFINE_integer("batch_gpu", None, "Most images a device computes at once.", 1)
-    flags.DEFINE_float("kimg", None, "Length in thousands of images.")
-    flags.DEFINE_float("gamma", None, "Weight of R1.", 0.0)
-    flags.DEFINE_bool("mirror", None, "Flip images with probability 1/2.")
-    flags.DEFINE_bool("cond", None, "Use the classes of the data.")
-    flags.DEFINE_integer("subset", None, "Train on so many of the images.", 1)
-    flags.DEFINE_integer("resolution", None, "Of the networks; default the images'.", 4)
-    flags.DEFINE_enum(
-        "fit", None, sorted(FITS), "How other sizes become square: crop, pad, stretch."
-    )
-    flags.DEFINE_enum(
-        "aug", None, ["noaug", "ada", "diffaugment"], "What discriminators see."
-    )
-    flags.DEFINE_float("target", None, "ADA's target value, 0 to 1.", 0.0, 1.0)
-    flags.DEFINE_integer("freezed", None, "Freeze so many blocks of D.", 0)
-    flags.DEFINE_string("resume_from", None, "Weights or run to start from.")
-    flags.DEFINE_list("teacher", None, "Weights of teachers, which guide the student.")
-    flags.DEFINE_float("guidance_weight", None, "Weight of the teachers' term.", 0.0)
-    flags.DEFINE_integer("width", None, "Divide the channels by this.", 1)
-    flags.DEFINE_integer("snap", None, "A snapshot every so many ticks.", 1)
-    flags.DEFINE_list("metrics", None, "Metrics during training.")
-    flags.DEFINE_integer("gpus", None, "How many GPUs; default all.", 1)
-    flags.DEFINE_integer("seed", None, "Of the run.", 0)
+def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
+    """Defines the flags in `values`; those that are not given bind nothing."""
+    for kind, name, text, *limits in _FLAGS:
+        arguments = [*limits, text] if kind is flags.DEFINE_enum else [text, *limits]
+        kind(name, None, *arguments, flag_values=values)
 
 
-def from_flags(gin_files) -> tuple[list[str], list[str]]:
+def from_flags(values: flags.FlagValues) -> tuple[list[str], list[str]]:
     """Returns gin files and bindings that the flags mean.
 
     Args:
-      gin_files: those that the user named; with one there is no preset.
+      values: flags of `define_flags` and `gin_file`; with one of those there is no
+        preset.
 
     Raises:
       ValueError: no data, a flag that the preset does not know, or data that cannot
         be opened.
     """
-    values = flags.FLAGS
-    bindings = _direct(values)
+    bindings, gin_files = _direct(values), values.gin_file
     if gin_files:
         if values.cfg is not None:
             raise ValueError(
@@ -139,7 +138,7 @@ def from_flags(gin_files) -> tuple[list[str], list[str]]:
         return list(gin_files), bindings
     if values.data is None:
         raise ValueError(
-            "neither --gin_file nor --data is given: name a configuration, for "
+            "no --gin_file given, nor --data: name a configuration, for "
             "instance --gin_file=gin/quickstart.gin, or a folder of images"
         )
     name = values.cfg or "auto"
@@ -149,9 +148,8 @@ def from_flags(gin_files) -> tuple[list[str], list[str]]:
     return ["presets/stylegan2.gin"], [*_stylegan2(values, facts, name), *bindings]
 
 
-def run_dir() -> str | None:
-    """Returns the run's folder where the flags imply one: OUTDIR/DATA-CFG."""
-    values = flags.FLAGS
+def run_dir(values: flags.FlagValues) -> str:
+    """Returns the run's folder that the flags imply: OUTDIR/DATA-CFG."""
     if values.gin_file:
         stem = Path(values.gin_file[-1]).stem
     else:

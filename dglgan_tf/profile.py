@@ -51,6 +51,10 @@ def main(argv) -> int:
         atomic.write(_CSV.value, tables.compare_csv(costs))
     if _JSON.value:
         atomic.write(_JSON.value, tables.compare_json(costs))
+    print(
+        "next: python -m dglgan_tf.design --gin_file=... --max_macs=20% finds widths "
+        "for a budget; python -m dglgan_tf.export writes files to time on a device"
+    )
     return 0
 
 

@@ -28,6 +28,7 @@ def main(argv) -> int:
 
     out = _OUT.value or str(Path(_RUNS.value[0]) / "report.html")
     print(report.write(_RUNS.value, out, _PICTURES.value))
+    print("next: open it in a browser; it needs no network and no server")
     return 0
 
 

@@ -7,10 +7,13 @@ import functools
 import threading
 from collections.abc import Callable, Sequence
 
+from dglgan_tf import compat
 from dglgan_tf import hosts as hosts_of_run
 from dglgan_tf.compat import tf
 
 PATIENCE = 300.0  # seconds until a host or a device that does not answer is named
+
+HEARTBEAT = 120.0  # seconds without a sign of life after which a host counts as gone
 
 
 def make(
@@ -82,6 +85,7 @@ def _several_hosts(hosts):
         task_id=hosts.index,
         rpc_layer="grpc",
     )
+    compat.set_heartbeat(HEARTBEAT)
     strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver)
     check(strategy)
     return strategy

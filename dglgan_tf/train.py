@@ -25,12 +25,12 @@ def main(argv) -> int:
     """Parses the configuration and runs the training."""
     del argv
     values = flags.FLAGS
-    files, bindings = presets.from_flags(values.gin_file)
+    files, bindings = presets.from_flags(values)
     config.parse(files, [*bindings, *values.gin_param, *values.gin_bindings])
     from dglgan_tf import experiment, hosts
 
     experiment.run(
-        _RUN_DIR.value or presets.run_dir(),
+        _RUN_DIR.value or presets.run_dir(values),
         dry_run=_DRY_RUN.value,
         hosts=hosts.from_environment(os.environ),
     )

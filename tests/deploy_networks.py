@@ -14,7 +14,7 @@ def biggan_generator(num_classes=3, num_channels=1):
     network = biggan.BigGANGenerator(
         num_classes=num_classes, num_channels=num_channels, **BIGGAN
     )
-    return _stirred(network)
+    return stirred(network)
 
 
 def stylegan2_generator(num_classes=0, num_channels=3, **config):
@@ -22,10 +22,11 @@ def stylegan2_generator(num_classes=0, num_channels=3, **config):
     network = stylegan2.StyleGAN2Generator(
         num_classes=num_classes, num_channels=num_channels, **STYLEGAN2, **config
     )
-    return _stirred(network)
+    return stirred(network)
 
 
-def _stirred(network):
+def stirred(network):
+    """Moves moments, gains, biases and noise off their initial values."""
     random = np.random.RandomState(7)
     for name, variable in base.named_variables(network).items():
         noise = np.float32(random.standard_normal(variable.shape))

@@ -32,6 +32,7 @@ def recipe(request, tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_a_fifth_of_the_macs(recipe, tmp_path):
     request = narrowing.Request("macs", "20%")
     student, teacher = narrowing.configured()
@@ -78,9 +79,9 @@ def test_limits_are_read():
 @pytest.mark.slow
 def test_command_writes_once_and_spares_other_files(tmp_path):
     recipe = tmp_path / "mine.gin"
-    recipe.write_text(FAMILIES["biggan"])
+    recipe.write_text(FAMILIES["stylegan2"])
     command = [sys.executable, "-m", "dglgan_tf.design", f"--gin_file={recipe}"]
-    command += ["--max_latency_ms=60%", "--rounds=3", f"--out={tmp_path / 'o.gin'}"]
+    command += ["--max_latency_ms=5000", "--rounds=3", f"--out={tmp_path / 'o.gin'}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert "latency p50 (ms)" in (tmp_path / "o.gin").read_text()
@@ -88,4 +89,4 @@ def test_command_writes_once_and_spares_other_files(tmp_path):
     command[-1] = f"--out={recipe}"
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 2 and "was not made by this command" in done.stderr
-    assert recipe.read_text() == FAMILIES["biggan"]
+    assert recipe.read_text() == FAMILIES["stylegan2"]

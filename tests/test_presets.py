@@ -1,28 +1,24 @@
 """NVIDIA's flags: what they bind, what wins, what is refused, and a real run."""
 
+import commands
 import gin
 import numpy as np
 import pytest
 from absl import flags
 from PIL import Image
 
-from dglgan_tf import config, presets, runs, train
+from dglgan_tf import config, presets, runs
 
 FILES = ["families/stylegan2.gin"]
 
 
-@pytest.fixture
-def given():
-    """Sets flags of `train` for one test."""
-
-    def parse(*arguments):
-        flags.FLAGS.unparse_flags()
-        flags.FLAGS(["train", *arguments])
-
-    yield parse
-    for name in flags.FLAGS:
-        flags.FLAGS[name].unparse()
-    flags.FLAGS(["train"])
+def given(*arguments):
+    """Returns the flags of a command line of `train`."""
+    values = flags.FlagValues()
+    presets.define_flags(values)
+    flags.DEFINE_multi_string("gin_file", [], "Gin files.", flag_values=values)
+    values(["train", *arguments])
+    return values
 
 
 @pytest.fixture(scope="module")
@@ -64,14 +60,15 @@ def test_gamma_and_half_life_follow_the_batch_that_is_given():
     assert presets.automatic(128, batch=8, devices=4).group == 2
 
 
-def test_flags_win_over_files(given):
-    given(
+def test_flags_win_over_files():
+    values = given(
+        *(f"--gin_file={name}" for name in FILES),
         "--data=photos", "--batch=24", "--kimg=0.5", "--gamma=7", "--mirror=1",
         "--resume_from=runs/old", "--subset=10", "--snap=2", "--seed=4",
         "--teacher=a,b",
         "--aug=ada", "--target=0.7", "--freezed=2", "--fit=pad", "--metrics=kid1k",
     )  # fmt: skip
-    files, bindings = presets.from_flags(FILES)
+    files, bindings = presets.from_flags(values)
     assert files == FILES
     config.parse(files, bindings)
     wanted = {
@@ -97,7 +94,7 @@ def test_flags_win_over_files(given):
 @pytest.mark.parametrize(
     "arguments, words",
     [
-        ([], "neither --gin_file nor --data"),
+        ([], "no --gin_file given, nor --data"),
         (["--data=nowhere"], "nowhere: there is no such file"),
         (["--data={}"], "give --fit=crop, pad or stretch"),
         (["--data={}", "--fit=crop", "--resolution=24"], "a power of two"),
@@ -109,24 +106,24 @@ def test_flags_win_over_files(given):
         (["--data={}", "--gin_file=a.gin", "--width=2"], "--width belongs to a preset"),
     ],
 )
-def test_refusals(given, pictures, arguments, words):
-    given(*(text.format(pictures) for text in arguments))
+def test_refusals(pictures, arguments, words):
+    values = given(*(text.format(pictures) for text in arguments))
     with pytest.raises(ValueError, match=words):
-        presets.from_flags(flags.FLAGS.gin_file)
+        presets.from_flags(values)
 
 
-def test_classes_are_asked_for(given, pictures, tmp_path):
+def test_classes_are_asked_for(pictures, tmp_path):
     flat = tmp_path / "flat"
     flat.mkdir()
     (flat / "a.png").write_bytes((pictures / "dog" / "0.png").read_bytes())
-    given(f"--data={flat}", "--fit=crop", "--cond=1")
+    values = given(f"--data={flat}", "--fit=crop", "--cond=1")
     with pytest.raises(ValueError, match="has no classes; put images into sub-folders"):
-        presets.from_flags([])
+        presets.from_flags(values)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("cfg", ["auto", "biggan"])
-def test_trains_on_a_folder(given, pictures, tmp_path, cfg):
+def test_trains_on_a_folder(pictures, tmp_path, cfg):
     """The public path, with networks made small by gin."""
     tiny = {
         "auto": [
@@ -136,13 +133,14 @@ def test_trains_on_a_folder(given, pictures, tmp_path, cfg):
         ],
         "biggan": ["CH=1", "BigGANGenerator.z_dim=20", "BigGANGenerator.shared_dim=4"],
     }[cfg]  # fmt: skip
-    given(
+    train = commands.Command("dglgan_tf/train.py")
+    code, _, said = train(
         f"--data={pictures}", f"--outdir={tmp_path}", f"--cfg={cfg}", "--batch=4",
         "--kimg=0.008", "--fit=crop", "--resolution=32" if cfg == "biggan" else
         "--resolution=16", "--mirror=1", "--aug=noaug",
         *(f"--gin_param={text}" for text in tiny),
     )  # fmt: skip
-    assert train.main([]) == 0
+    assert code == 0, said
     run = runs.RunDirectory(tmp_path / f"{pictures.name}-{cfg}")
     assert run.is_done and run.latest_snapshot() is not None
     assert gin.query_parameter("Trainer.batch_size") == 4

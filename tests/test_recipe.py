@@ -11,7 +11,7 @@ def started(monkeypatch):
     """Replaces `experiment.run`; returns the list of (folder, scope, total, dry)."""
     calls = []
 
-    def run(run_dir, dry_run=False, siblings=None, planned=()):
+    def run(run_dir, dry_run=False, siblings=None, planned=(), hosts=None):
         from dglgan_tf import loop
 
         if runs.RunDirectory(run_dir).is_done:

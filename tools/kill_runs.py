@@ -119,7 +119,10 @@ def kill(process, run: Path, steps: int, pause: float, in_save: bool) -> str:
         while steps and alive() and logged(run) - before < steps:
             before = min(before, logged(run))  # what was not saved is dropped first
             time.sleep(0.002)
-        time.sleep(pause)
+        until = time.time() + pause
+        while time.time() < until and alive() and logged(run) - before < steps + 2:
+            before = min(before, logged(run))
+            time.sleep(0.002)
         while in_save and alive() and not any(run.glob(".network-snapshot-*")):
             pass
     finally:

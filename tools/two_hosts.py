@@ -30,7 +30,7 @@ from dglgan_tf.networks import files
 flags.DEFINE_enum("family", "biggan", ["biggan", "stylegan2"], "Which networks.")
 flags.DEFINE_integer("steps", 20, "Of the training.", 4)
 flags.DEFINE_float("tolerance", 2e-4, "Largest relative difference of a loss.")
-flags.DEFINE_float("limit_seconds", 120.0, "For the host that is left to end.")
+flags.DEFINE_float("limit_seconds", 180.0, "For the host that is left to end.")
 flags.DEFINE_float("patience_seconds", 900.0, "A process that needs longer is hung.")
 flags.DEFINE_bool("kill", True, "Also kill one host and start both again.")
 

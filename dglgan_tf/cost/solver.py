@@ -54,7 +54,8 @@ def solve(
             "(mapping network, embeddings, kept widths)"
         )
     best = least
-    for step in steps:
+    fine = max(whole) // 16  # a coarser step of narrow networks lands by luck only
+    for step in [s for s in steps if s <= fine] or steps[-1:]:
         found = _scaled(whole, least, limit, priced, tolerance, step)
         found = _filled(found, whole, keep, limit, priced, tolerance, step)
         if priced(found) > priced(best):

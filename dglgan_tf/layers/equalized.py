@@ -124,10 +124,10 @@ class EqualizedConv(keras.layers.Layer):
     def call(self, x):
         """[N, H, W, in_width] -> [N, H', W', out_width]."""
         kernel = self.kernel * (self.gain / math.sqrt(self.in_width * self.size**2))
-        y = convolve(x, kernel, self.resample_by, self.fir)
+        y = convolve(x, tf.cast(kernel, x.dtype), self.resample_by, self.fir)
         enter_conv(self, x, y, self.size, self.resample_by, self.fir)
         if self.bias is not None:
-            y = tf.nn.bias_add(y, self.bias * self.gain)
+            y = tf.nn.bias_add(y, tf.cast(self.bias * self.gain, y.dtype))
         return activate(y, self.activation, self.clamp)
 
 

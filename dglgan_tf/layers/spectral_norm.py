@@ -114,7 +114,9 @@ class SpectralConv2D(SpectralLayer):
         y, count = self.convolve(x, tf.cast(kernel, x.dtype))
         shape = [x.shape[0] or 1, *y.shape[1:]]
         ledger.enter(self, count.kind, count.nominal, shape, executed=count.executed)
-        return y if self.bias is None else tf.nn.bias_add(y, self.bias[: self.used])
+        if self.bias is None:
+            return y
+        return tf.nn.bias_add(y, tf.cast(self.bias[: self.used], y.dtype))
 
 
 class SpectralDense(SpectralLayer):

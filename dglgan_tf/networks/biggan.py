@@ -19,7 +19,7 @@ import gin
 
 from dglgan_tf.compat import keras, tf
 from dglgan_tf.layers import attention as attention_layers
-from dglgan_tf.layers import conditional_norm, spectral_norm, taps
+from dglgan_tf.layers import conditional_norm, precision, spectral_norm, taps
 from dglgan_tf.networks import base
 from dglgan_tf.networks import biggan_layout as layout
 from dglgan_tf.ops import fold
@@ -93,6 +93,16 @@ class DiscriminatorBlock(keras.layers.Layer):
         return h if self.attention is None else self.attention(h, training=training)
 
 
+def _in_type(block, x, dtype, *arguments, training):
+    """Calls a block in its type; a reduced one is clamped."""
+    if x.dtype != dtype:
+        x = tf.cast(x, dtype)
+    x = block(x, *arguments, training=training)
+    if not precision.is_reduced(dtype):
+        return x
+    return tf.clip_by_value(x, -precision.CLAMP, precision.CLAMP)
+
+
 @gin.configurable
 class BigGANGenerator(base.Generator):
     """Class-conditional residual generator.
@@ -122,6 +132,8 @@ class BigGANGenerator(base.Generator):
         block's output.
       hidden_channels: widths between the convolutions of each block; None = as
         the output.
+      reduced_dtype: 'bfloat16' or 'float16' computes the blocks of the
+        `reduced_resolutions` largest sizes in that type (`layers.precision`).
     """
 
     def __init__(
@@ -145,6 +157,8 @@ class BigGANGenerator(base.Generator):
         init: str = "orthogonal",
         channels=None,
         hidden_channels=None,
+        reduced_dtype: str = "float32",
+        reduced_resolutions: int = 2,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -173,7 +187,14 @@ class BigGANGenerator(base.Generator):
         self.z_dim = z_dim // self.z_pieces * self.z_pieces
         if not self.z_dim:
             raise ValueError(f"z_dim={z_dim} must be at least {self.z_pieces}")
+        self.reduced_dtype = reduced_dtype
+        self.reduced_resolutions = reduced_resolutions
+        self._dtypes = list(
+            precision.dtypes(sizes, reduced_dtype, reduced_resolutions).values()
+        )
         self._make_layers(widths, hidden, sizes)
+        if precision.is_reduced(reduced_dtype):
+            precision.follow_inputs(self)
 
     def _make_layers(self, widths, hidden, sizes):
         self.spectral = {
@@ -249,9 +270,12 @@ class BigGANGenerator(base.Generator):
         first, conditions = self.conditions(z, labels)
         x = self.linear(first, training=training)
         x = tf.reshape(x, [-1, 4, 4, x.shape[1] // 16])
-        for block, condition in zip(self.blocks, conditions, strict=True):
-            x = block(x, condition, training=training)
+        for block, condition, dtype in zip(
+            self.blocks, conditions, self._dtypes, strict=True
+        ):
+            x = _in_type(block, x, dtype, condition, training=training)
             taps.record(x)
+        x = tf.cast(x, tf.float32) if self._dtypes[-1] != "float32" else x
         x = tf.nn.relu(self.output_norm(x, training=training))
         x = self.output_conv(x, training=training)
         return tf.tanh(tf.cast(x, tf.float32))
@@ -279,6 +303,7 @@ class BigGANDiscriminator(base.Discriminator):
       init: 'orthogonal', 'N02' or 'xavier'.
       channels: widths of the blocks' outputs in place of multiples of ch.
       hidden_channels: widths between the convolutions, in place of `wide`.
+      reduced_dtype, reduced_resolutions: as in the generator; its first blocks.
     """
 
     def __init__(
@@ -295,6 +320,8 @@ class BigGANDiscriminator(base.Discriminator):
         init: str = "orthogonal",
         channels=None,
         hidden_channels=None,
+        reduced_dtype: str = "float32",
+        reduced_resolutions: int = 2,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -316,6 +343,13 @@ class BigGANDiscriminator(base.Discriminator):
 
         spectral = {"init": init, "eps": sn_eps, "stored": stored_vectors}
         self.blocks = [DiscriminatorBlock(block, spectral) for block in blocks]
+        self.reduced_dtype = reduced_dtype
+        self.reduced_resolutions = reduced_resolutions
+        order = range(len(blocks))  # the first block sees the largest images
+        found = precision.dtypes(
+            [-i for i in order], reduced_dtype, reduced_resolutions
+        )
+        self._dtypes = [found[-i] for i in order]
         outputs = blocks[-1].widths[-1]
         self.linear = spectral_norm.SpectralDense(outputs, 1, **spectral)
         self.embedding = None
@@ -323,12 +357,14 @@ class BigGANDiscriminator(base.Discriminator):
             self.embedding = spectral_norm.SpectralEmbedding(
                 num_classes, outputs, **spectral
             )
+        if precision.is_reduced(reduced_dtype):
+            precision.follow_inputs(self)
 
     def features(self, images, training=False):
         """Returns the summed features of images: [N, width of the last block]."""
         x = images
-        for block in self.blocks:
-            x = block(x, training=training)
+        for block, dtype in zip(self.blocks, self._dtypes, strict=True):
+            x = _in_type(block, x, dtype, training=training)
             taps.record(x)
         return tf.reduce_sum(tf.cast(tf.nn.relu(x), tf.float32), axis=[1, 2])
 

@@ -26,7 +26,7 @@ import gin
 import numpy as np
 
 from dglgan_tf.compat import keras, tf
-from dglgan_tf.layers import equalized, taps, updates
+from dglgan_tf.layers import equalized, precision, taps, updates
 from dglgan_tf.layers import noise as noise_layers
 from dglgan_tf.networks import base, stylegan2_discriminator
 from dglgan_tf.networks import stylegan2_blocks as blocks
@@ -65,6 +65,9 @@ class StyleGAN2Generator(base.Generator):
       style_mixing_prob: probability that a training batch mixes two styles.
       w_avg_decay: decay of the running mean of w.
       w_avg_known: False where the weights came without that mean.
+      reduced_dtype: 'bfloat16' or 'float16' computes the blocks of the
+        `reduced_resolutions` largest sizes in that type (`layers.precision`);
+        'float32' reduces nothing.
     """
 
     def __init__(
@@ -90,6 +93,8 @@ class StyleGAN2Generator(base.Generator):
         style_mixing_prob: float = 0.9,
         w_avg_decay: float = 0.995,
         w_avg_known: bool = True,
+        reduced_dtype: str = "float32",
+        reduced_resolutions: int = 4,
         name: str | None = None,
     ):
         super().__init__(name=name)
@@ -120,7 +125,11 @@ class StyleGAN2Generator(base.Generator):
         self.label_method, self.embed_width = label_method, embed_width
         self.style_mixing_prob, self.w_avg_decay = style_mixing_prob, w_avg_decay
         self.w_avg_known = w_avg_known
+        self.reduced_dtype = reduced_dtype
+        self.reduced_resolutions = reduced_resolutions
         self._build_layers()
+        if precision.is_reduced(reduced_dtype):
+            precision.follow_inputs(self)
         self.built = True
 
     def _build_layers(self):
@@ -162,6 +171,9 @@ class StyleGAN2Generator(base.Generator):
             (4, 4, const_width),
             initializer=keras.initializers.RandomNormal(stddev=1.0),
         )
+        self._dtypes = precision.dtypes(
+            sides, self.reduced_dtype, self.reduced_resolutions
+        )
         self.blocks = {}
         for side, before, width in zip(
             sides, [const_width, *widths[:-1]], widths, strict=True
@@ -175,7 +187,7 @@ class StyleGAN2Generator(base.Generator):
                 self.architecture == "resnet",
                 self.num_channels if rgb else 0,
                 self._fir,
-                self.conv_clamp,
+                precision.clamp_at(self._dtypes[side], self.conv_clamp),
             )
 
     def call(self, z, labels=None, training=False, seed=None):
@@ -302,6 +314,8 @@ class StyleGAN2Generator(base.Generator):
                 layer = _NOISE + 2 * index
                 uses = philox.fold(seed, layer), philox.fold(seed, layer + 1)
             own = ws[first : 2 * index + 2]
+            if self._dtypes[int(side)] != "float32":
+                x = tf.cast(x, self._dtypes[int(side)])
             x = block(x, own, noise_mode=noise, seeds=uses)
             features[int(side)] = x
             taps.record(x)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from dglgan_tf.compat import keras, tf
-from dglgan_tf.layers import equalized, noise
+from dglgan_tf.layers import equalized, noise, precision
 from dglgan_tf.ops import ledger, modulate
 
 ARCHITECTURES = ("skip", "resnet", "orig")
@@ -207,20 +207,23 @@ class SynthesisConv(keras.layers.Layer):
     def call(self, x, w, noise_mode="const", seed=None):
         """[N, H, W, in_width], [N, w_dim] -> [N, H', W', out_width]."""
         styles = self.affine(w) * (1 / math.sqrt(9 * self.in_width))
+        kernel = self.kernel
+        if precision.is_reduced(x.dtype):
+            kernel, styles = modulate.bounded(kernel, styles)
         y = modulate.modulated_conv(
             x,
-            self.kernel,
-            styles,
+            tf.cast(kernel, x.dtype),
+            tf.cast(styles, x.dtype),
             lambda a, b: equalized.convolve(a, b, self.resample_by, self.fir),
         )
         equalized.enter_conv(self, x, y, 3, self.resample_by, self.fir)
         # The activation's gain is folded into all three terms of its input.
-        factors = modulate.demodulation(self.kernel, styles) * self.gain
-        y = y * factors[:, None, None, :]
+        factors = modulate.demodulation(kernel, styles) * self.gain
+        y = y * tf.cast(factors, y.dtype)[:, None, None, :]
         noise_map = self.noise(y, mode=noise_mode, seed=seed)
         if noise_map is not None:
             y = y + noise_map * self.gain
-        y = tf.nn.bias_add(y, self.bias * self.gain)
+        y = tf.nn.bias_add(y, tf.cast(self.bias * self.gain, y.dtype))
         return equalized.activate(y, "lrelu", self.clamp)
 
 
@@ -248,12 +251,13 @@ class ToRGB(keras.layers.Layer):
         """[N, H, W, in_width], [N, w_dim] -> [N, H, W, num_channels]."""
         _, height, width, _ = x.shape
         styles = self.affine(w) * (1 / math.sqrt(self.in_width))
-        weights = styles[:, :, None] * self.kernel[0, 0]
+        weights = tf.cast(styles[:, :, None] * self.kernel[0, 0], x.dtype)
         y = tf.matmul(tf.reshape(x, [-1, height * width, self.in_width]), weights)
         y = tf.reshape(y, [-1, height, width, self.num_channels])
         macs = (x.shape[0] or 1) * height * width * self.in_width * self.num_channels
         ledger.enter(self, "conv", macs, [x.shape[0] or 1, *y.shape[1:]])
-        y = tf.nn.bias_add(y, self.bias)
+        # Images add up over the resolutions: never in a reduced type.
+        y = tf.nn.bias_add(tf.cast(y, self.bias.dtype), self.bias)
         return equalized.activate(y, "linear", self.clamp)
 
 

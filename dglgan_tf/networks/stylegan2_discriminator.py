@@ -6,7 +6,7 @@ import gin
 import numpy as np
 
 from dglgan_tf.compat import keras, tf
-from dglgan_tf.layers import equalized, minibatch_std, taps
+from dglgan_tf.layers import equalized, minibatch_std, precision, taps
 from dglgan_tf.networks import base
 from dglgan_tf.networks import stylegan2_blocks as blocks
 from dglgan_tf.ops import resample
@@ -104,6 +104,7 @@ class StyleGAN2Discriminator(base.Discriminator):
       cmap_dim: length of the mapped label; None = width at 4x4.
       mapping_layers, mapping_width, embed_width, mapping_lr_multiplier: the label's
         mapping network; None = cmap_dim.
+      reduced_dtype, reduced_resolutions: as in the generator.
     """
 
     def __init__(
@@ -127,6 +128,8 @@ class StyleGAN2Discriminator(base.Discriminator):
         mapping_width: int | None = None,
         embed_width: int | None = None,
         mapping_lr_multiplier: float = 0.01,
+        reduced_dtype: str = "float32",
+        reduced_resolutions: int = 4,
         name: str | None = None,
     ):
         super().__init__(name=name)
@@ -155,7 +158,11 @@ class StyleGAN2Discriminator(base.Discriminator):
         self.mapping_layers, self.mapping_width = mapping_layers, mapping_width
         self.embed_width = embed_width
         self.mapping_lr_multiplier = mapping_lr_multiplier
+        self.reduced_dtype = reduced_dtype
+        self.reduced_resolutions = reduced_resolutions
         self._build_layers()
+        if precision.is_reduced(reduced_dtype):
+            precision.follow_inputs(self)
         self.built = True
 
     def _build_layers(self):
@@ -169,6 +176,9 @@ class StyleGAN2Discriminator(base.Discriminator):
         sides = blocks.resolutions(self.resolution)
         self._fir = resample.setup_filter(self.resample_filter)
         every = self.architecture == "skip"
+        self._dtypes = precision.dtypes(
+            sides[1:], self.reduced_dtype, self.reduced_resolutions
+        )
         self.blocks = {}
         for side, width, after in zip(
             sides[:0:-1], widths[:0:-1], widths[-2::-1], strict=True
@@ -179,7 +189,7 @@ class StyleGAN2Discriminator(base.Discriminator):
                 self.architecture == "resnet",
                 self.num_channels if every or side == self.resolution else 0,
                 self._fir,
-                self.conv_clamp,
+                precision.clamp_at(self._dtypes[side], self.conv_clamp),
             )
         self._cmap_dim = self.cmap_dim or widths[0]
         self.mapping = self._label_mapping()
@@ -233,17 +243,23 @@ class StyleGAN2Discriminator(base.Discriminator):
         x, features = None, {}
         for side, block in [*self.blocks.items(), (None, self.head)]:
             if block.from_rgb is not None:
-                y = block.from_rgb(images)
-                x = y if x is None else x + y
+                y = block.from_rgb(self._reduced(images, side))
+                x = y if x is None else self._reduced(x, side) + y
             if side is None:
                 break
             if self.architecture == "skip":
                 images = resample.downsample2(images, self._fir)
                 equalized.enter_filter(self, images, self._fir)
-            x = block(x)
+            x = block(self._reduced(x, side))
             features[int(side)] = x
             taps.record(x)
-        return self._read_out(self.head(x), onehot), features
+        return self._read_out(self.head(self._reduced(x, None)), onehot), features
+
+    def _reduced(self, x, side):
+        """Casts what enters a block to the block's type."""
+        dtype = "float32" if side is None else self._dtypes[int(side)]
+        same = not precision.is_reduced(self.reduced_dtype)
+        return x if same else tf.cast(x, dtype)
 
     def _read_out(self, out, onehot):
         if onehot is None:

@@ -44,3 +44,19 @@ def demodulation(kernel: tf.Tensor, styles: tf.Tensor) -> tf.Tensor:
     """
     energy = tf.reduce_sum(tf.square(kernel), axis=[0, 1])
     return tf.math.rsqrt(tf.matmul(tf.square(styles), energy) + EPSILON)
+
+
+def bounded(kernel: tf.Tensor, styles: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Scales kernel and styles to a largest value of 1, for float16's range.
+
+    Demodulation takes the factors out again, up to its epsilon (StyleGAN2-ADA,
+    appendix B): give it the same pair.
+
+    Args:
+      kernel: [k, k, C, out]; each of its filters is scaled.
+      styles: [N, C]; each row is scaled.
+    """
+    largest = tf.reduce_max(tf.abs(kernel), axis=[0, 1, 2], keepdims=True)
+    length = tf.sqrt(tf.cast(tf.size(kernel[..., 0]), styles.dtype))
+    most = tf.reduce_max(tf.abs(styles), axis=1, keepdims=True)
+    return kernel / (largest + EPSILON), styles / (length * (most + EPSILON))

@@ -3,8 +3,9 @@
 import html
 import math
 
-_WIDTH, _HEIGHT = 420, 220
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 10, 10, 34
+_WIDTH, _HEIGHT = 420, 250
+_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 14, 32, 42
+_LETTER = 7.2  # px, width of a letter of the legend
 
 
 def lines(title: str, series: dict) -> str:
@@ -21,7 +22,7 @@ def lines(title: str, series: dict) -> str:
     if not points:
         return ""
     place, axes = _scales(points, "images")
-    body = []
+    body, start = [], _LEFT
     for number, (label, line) in enumerate(series.items()):
         path, pen = [], "M"
         for point in line:
@@ -32,11 +33,12 @@ def lines(title: str, series: dict) -> str:
             path.append(f"{pen}{x:.1f},{y:.1f}")
             pen = "L"
         body.append(f'<path class="line c{number}" d="{"".join(path)}"/>')
-        y = _TOP + 14 + 15 * number
         body.append(
-            f'<text class="legend c{number}" x="{_WIDTH - _RIGHT}" y="{y}" '
-            f'text-anchor="end">{html.escape(label)}</text>'
+            f'<path class="line c{number}" d="M{start:.0f},14h16"/>'
+            f'<text class="legend c{number}" x="{start + 21:.0f}" y="18">'
+            f"{html.escape(label)}</text>"
         )
+        start += 36 + _LETTER * len(label)
     return _svg(title, axes + "".join(body))
 
 
@@ -62,8 +64,8 @@ def scatter(title: str, points: list[dict], x_label: str) -> str:
         side = "end" if x > _WIDTH / 2 else "start"
         shift = -8 if side == "end" else 8
         beside = y + 4
-        while any(abs(beside - b) < 12 and abs(x - a) < 120 for a, b in taken):
-            beside -= 12
+        while any(abs(beside - b) < 15 and abs(x - a) < 140 for a, b in taken):
+            beside -= 15
         taken.append((x, beside))
         body.append(
             f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="5"/>'
@@ -108,11 +110,11 @@ def _scales(points, x_label):
     for value, anchor in ((x0, "start"), (x1, "end")):
         x = place((value, y0))[0]
         parts.append(
-            f'<text x="{x:.1f}" y="{_HEIGHT - 18}" text-anchor="{anchor}">'
+            f'<text x="{x:.1f}" y="{_HEIGHT - 24}" text-anchor="{anchor}">'
             f"{_short(value)}</text>"
         )
     parts.append(
-        f'<text x="{_LEFT + width / 2}" y="{_HEIGHT - 4}" text-anchor="middle">'
+        f'<text x="{_LEFT + width / 2}" y="{_HEIGHT - 6}" text-anchor="middle">'
         f"{html.escape(x_label)}</text>"
     )
     return place, "".join(parts)

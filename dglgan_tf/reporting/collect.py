@@ -44,8 +44,8 @@ def recipe(root) -> dict:
       root: folder with stages below it, or one run directory.
 
     Returns:
-      {'name', 'root', 'scores', 'stages', 'networks', 'class_names', 'export',
-      'missing'}; see the functions below.
+      {'name', 'root', 'scores', 'metrics', 'protocols', 'stages', 'networks',
+      'class_names', 'export', 'missing'}; see the functions below.
 
     Raises:
       ValueError: no such folder, nothing of ours in it, or a broken file.
@@ -75,6 +75,7 @@ def recipe(root) -> dict:
         "root": str(root),
         "scores": scores,
         "metrics": [key for key in (scores[0] if scores else {}) if is_metric(key)],
+        "protocols": (_json(root / "comparison.json") or {}).get("protocols", {}),
         "stages": stages,
         "networks": networks,
         "class_names": names,
@@ -85,7 +86,7 @@ def recipe(root) -> dict:
 
 def is_metric(column: str) -> bool:
     """Whether a column of scores.csv is a distance or score of images."""
-    return column != "network" and column not in COSTS
+    return column != "network" and column not in COSTS and not column.endswith(" sd")
 
 
 def _scores(path: Path) -> list[dict]:
@@ -184,34 +185,13 @@ def _networks(root: Path, stages) -> tuple[dict[str, str], list[str]]:
         names = stage["options"].get("class_names") or names
     compared = _json(root / "comparison.json")
     if compared is not None:
-        return dict(compared["networks"]), compared.get("class_names") or names
+        held = {n: _inside(root, p) for n, p in compared["networks"].items()}
+        return held, compared.get("class_names") or names
     held = {s["name"]: s["snapshot"] for s in stages if s["snapshot"]}
     return held, names
 
 
-def claim(found: dict) -> str:
-    """Returns the report's first sentence: what was saved, and what it cost."""
-    scores = found["scores"]
-    if len(scores) < 2:
-        return f"{found['name']}: no comparison of teacher and student yet."
-    teacher = scores[0]
-    student = next((r for r in scores[1:] if "guided" in r["network"]), scores[1])
-    text = (
-        f"{student['network']} keeps {_share(student, teacher, 'parameters')} of the "
-        f"parameters and {_share(student, teacher, 'macs')} of the "
-        f"multiply-accumulates of {teacher['network']}"
-    )
-    for metric in found["metrics"][:1]:
-        values = [
-            f"{row['network']} {row[metric]:.4g}"
-            for row in scores
-            if row.get(metric) is not None
-        ]
-        text += f"; {metric}: {', '.join(values)}"
-    return f"{text}."
-
-
-def _share(row, reference, key) -> str:
-    if not row.get(key) or not reference.get(key):
-        return "an unknown share"
-    return f"{100 * row[key] / reference[key]:.1f} %"
+def _inside(root: Path, path: str) -> str:
+    """Returns a path that may be relative to the recipe's folder."""
+    own = root / path
+    return str(own) if own.is_file() else path

@@ -3,15 +3,14 @@
 from pathlib import Path
 
 import dglgan_tf
-from dglgan_tf.cost import tables
 from dglgan_tf.deploy import card
-from dglgan_tf.reporting import charts, collect
+from dglgan_tf.reporting import charts, claims, collect
 
 LARGEST_BYTES = 5_000_000
 _LABELS = {
     "parameters": "parameters",
     "macs": "MACs",
-    "weights_bytes": "float32 bytes",
+    "weights_bytes": "float32 size",
     "latency_p50_ms": "p50 ms",
     "latency_p95_ms": "p95 ms",
     "images_per_second": "img/s",
@@ -54,13 +53,17 @@ def render(recipes: list[dict], pictures: dict) -> str:
     source = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
     text = environment.from_string(source).render(
         title=f"Compression report: {main['name']}",
-        claim=collect.claim(main),
+        claim=claims.claim(main),
         version=dglgan_tf.__version__,
         metrics=main["metrics"],
         missing=_missing(recipes),
         pictures=pictures,
         truncations=list(sheets[names[0]]) if names else [],
         second=names.index(second) + 1 if names else 0,
+        tiles=claims.tiles(main),
+        protocols=claims.protocols(main),
+        left_name=names[0] if names else "",
+        right_name=second or "",
         left_sheet=sheets[names[0]]["none"] if names else "",
         right_sheet=sheets[second]["none"] if names else "",
         width=_width(pictures),
@@ -68,7 +71,7 @@ def render(recipes: list[dict], pictures: dict) -> str:
         scores=main["scores"],
         score_head=head,
         score_rows=rows,
-        notes=_slower_than_macs(main["scores"]),
+        notes=claims.slower_than_macs(main["scores"]),
         pareto=_pareto(recipes),
         stages=_stages(recipes),
         export_head=export_head,
@@ -94,9 +97,9 @@ def _missing(recipes) -> list[str]:
 
 
 def _width(pictures) -> int:
-    """Width of the sheets in pixels: small images are shown at least 64 px wide."""
+    """Width of the sheets in pixels: small images are shown at least 96 px wide."""
     size = pictures.get("size", 0)
-    return pictures.get("columns", 0) * max(64, size)
+    return pictures.get("columns", 0) * max(96, size)
 
 
 def _class_columns(pictures) -> list[str]:
@@ -109,51 +112,24 @@ def _scores(found):
     rows = found["scores"]
     if not rows:
         return [], []
-    columns = [key for key in rows[0] if key != "network"]
+    shown = {"network", *(f"{metric} sd" for metric in found["metrics"])}
+    columns = [key for key in rows[0] if key not in shown]
+    columns.sort(key=lambda key: key in collect.COSTS)  # what matters most first
     head, body = ["network"], [[row["network"]] for row in rows]
     for column in columns:
         head.append(_LABELS.get(column, column))
         if column in ("parameters", "macs"):
             head.append("%")
         for cells, row in zip(body, rows, strict=True):
-            cells.append(_cell(column, row[column]))
+            if column in found["metrics"] and row[column] is not None:
+                cells.append(claims.score(row, column, 4))
+            else:
+                cells.append(claims.cell(column, row[column]))
             if column in ("parameters", "macs"):
                 whole = rows[0][column]
                 known = row[column] is not None and whole
                 cells.append(f"{100 * row[column] / whole:.1f}" if known else "-")
     return head, body
-
-
-def _cell(column, value) -> str:
-    if value is None:
-        return "-"
-    if column in ("parameters", "weights_bytes"):
-        return f"{value:,.0f}"
-    if column == "macs":
-        return tables.scaled(value)
-    return f"{value:.4g}"
-
-
-def _slower_than_macs(rows) -> list[str]:
-    """Returns a sentence about networks whose speed-up is far below their MACs."""
-    found = []
-    for row in rows[1:]:
-        numbers = [r.get(k) for r in (rows[0], row) for k in ("macs", "latency_p50_ms")]
-        if not all(numbers):
-            continue
-        fewer, faster = numbers[0] / numbers[2], numbers[1] / numbers[3]
-        if faster < fewer / 2:
-            found.append(
-                f"{row['network']} ({fewer:.1f} times fewer MACs, {faster:.1f} times "
-                "as fast)"
-            )
-    if not found:
-        return []
-    return [
-        f"On one image the speed-up over {rows[0]['network']} is far below the ratio "
-        f"of MACs: {', '.join(found)}. Fixed costs of each operation and memory "
-        "traffic dominate at this size."
-    ]
 
 
 def _pareto(recipes) -> list[dict]:
@@ -187,6 +163,7 @@ def _stages(recipes) -> list[dict]:
     return [
         {
             **stage,
+            "took": _duration(stage["seconds"]),
             "recipe": f"{found['name']}/" if several else "",
             "charts": [
                 {"title": c["title"], "svg": charts.lines(c["title"], c["lines"])}
@@ -196,6 +173,17 @@ def _stages(recipes) -> list[dict]:
         for found in recipes
         for stage in found["stages"]
     ]
+
+
+def _duration(seconds) -> str:
+    """Returns a time as one reads it; '' for None."""
+    if not seconds:
+        return ""
+    if seconds < 120:
+        return f"{seconds:.0f} seconds"
+    return (
+        f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+    )
 
 
 def _export(report):

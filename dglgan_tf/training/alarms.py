@@ -1,11 +1,45 @@
 """What a training's numbers say when it goes wrong, in sentences (host)."""
 
+import collections
+import statistics
+
 from dglgan_tf.losses import diagnostics
 
 # Fakes of a fixed batch vary by this share of what the reals do: collapsed.
 LEAST_DIVERSITY = 0.1
 # Mean sign of the scores of reals: 1 when the discriminator is never wrong.
 MOST_CERTAIN = 0.98
+
+# A largest singular value of so many times its median over the last ticks leaps.
+LEAP = 2.0
+TICKS = 20
+
+
+class Leaps:
+    """Watches the largest singular values, which leap before a collapse (BigGAN)."""
+
+    def __init__(self):
+        """Remembers nothing yet."""
+        self._seen: dict[str, collections.deque] = {}
+
+    def sentences(self, means: dict[str, float]) -> dict[str, str]:
+        """Returns {alarm: sentence}; call it once a tick with its means."""
+        found = {}
+        for name, value in means.items():
+            if not name.startswith("singular/"):
+                continue
+            seen = self._seen.setdefault(name, collections.deque(maxlen=TICKS))
+            usual = statistics.median(seen) if len(seen) >= 5 else value
+            if value > LEAP * usual:
+                found[name] = (
+                    f"the largest singular value of the {name.split('/')[1]}'s layers "
+                    f"is {value:.3g}, and {usual:.3g} over the last ticks: a collapse "
+                    "often follows; go back to an earlier snapshot or lower the "
+                    "learning rates"
+                )
+            else:  # what leapt does not become usual
+                seen.append(value)
+        return found
 
 
 def sentences(means: dict[str, float], guidance_weight: float) -> dict[str, str]:

@@ -4,11 +4,13 @@ The decay of a step is a host float, made from the images seen before that step;
 enters the compiled step as a tensor, so that it changes without a new trace.
 """
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 
 import gin
 
 from dglgan_tf.compat import tf
+from dglgan_tf.networks import base
 
 
 @gin.configurable(module="ema")
@@ -99,3 +101,26 @@ def update_all(
         else value
         for average, value, trains in zip(averages, values, trainable, strict=True)
     ]
+
+
+def compile_update(network, average, whole_state: bool) -> Callable:
+    """Returns decay [] -> None, a `tf.function` that moves an averaged network.
+
+    Cross-replica context.
+
+    Args:
+      network: `base.Network` that is trained.
+      average: the averaged network, of the same configuration.
+      whole_state: see `update_all`.
+    """
+    values = list(base.named_variables(network).values())
+    averages = list(base.named_variables(average).values())
+    trainable = [value.trainable for value in values]
+
+    def update(decay):
+        results = update_all(averages, values, trainable, decay, whole_state)
+        for variable, result in zip(averages, results, strict=True):
+            variable.assign(result)
+
+    # A partial for the reason given in `phase.compile_phase`.
+    return tf.function(functools.partial(update), autograph=False)

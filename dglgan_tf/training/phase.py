@@ -23,7 +23,9 @@ from collections.abc import Callable
 
 from dglgan_tf.compat import keras, tf
 from dglgan_tf.layers import updates
-from dglgan_tf.training import draws
+from dglgan_tf.training import draws, scaling
+
+_SCALE = "loss_scale"  # among the scalars of a microbatch
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Phase:
       repeats: optimizer steps each time it runs.
       reals: 'next' fetches a batch of reals for each repeat, 'last' uses the one
         fetched before, None needs none.
+      scale: dynamic factor of the loss while its gradient is computed, or None.
       local: whether the loss has no cross-replica reduction inside (it may be jitted).
     """
 
@@ -55,6 +58,7 @@ class Phase:
     interval: int = 1
     repeats: int = 1
     reals: str | None = None
+    scale: scaling.Scale | None = None
     local: bool = True
 
 
@@ -91,6 +95,8 @@ def compile_phase(phase: Phase, strategy, latents: draws.Latents, jit: bool):
         context = tf.distribute.get_replica_context()
         replica = context.replica_id_in_sync_group
         total = None
+        if phase.scale is not None:
+            scalars = {**scalars, _SCALE: tf.convert_to_tensor(phase.scale.value)}
         for index in range(phase.microbatches):
             part = _microbatch(phase, latents, reals, seed, replica, index, replicas)
             result = gradient_fn({**part, **scalars})
@@ -101,6 +107,13 @@ def compile_phase(phase: Phase, strategy, latents: draws.Latents, jit: bool):
             gradients, loss, values, pending, replicas, context
         )
         finite, skipped = _all_finite([*gradients, loss])
+        if phase.scale is not None:
+            # Too large a scale is no fault of the training: not counted as skipped.
+            lowered = tf.logical_and(~finite, scalars[_SCALE] > scaling.LEAST)
+            metrics[f"{phase.name}/loss_scale"] = scalars[_SCALE]
+            metrics[f"{phase.name}/rescaled"] = tf.cast(lowered, tf.float32)
+            skipped = tf.where(lowered, 0.0, skipped)
+            phase.scale.move(finite)
         _apply(phase, gradients, finite)
         _assign(pending, values, finite)
         metrics[f"{phase.name}/skipped"] = skipped
@@ -132,15 +145,19 @@ def _gradient_function(phase: Phase, jit: bool):
             tf.GradientTape(watch_accessed_variables=False) as tape,
         ):
             tape.watch(phase.variables)
+            factor = microbatch.pop(_SCALE, None)
             loss, metrics = phase.loss_fn(microbatch)
+            scaled = loss if factor is None else loss * factor
         gradients = tape.gradient(
-            loss, phase.variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
+            scaled, phase.variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
         pending[:] = moved
         metrics = {f"{phase.name}/{name}": value for name, value in metrics.items()}
         metrics[f"{phase.name}/loss"] = loss
         # Embedding look-ups give IndexedSlices, which neither add up nor divide.
         gradients = [tf.convert_to_tensor(g) for g in gradients]
+        if factor is not None:
+            gradients = [g / factor for g in gradients]
         return gradients, metrics, [update.value for update in moved]
 
     if jit and phase.local:

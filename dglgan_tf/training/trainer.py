@@ -20,6 +20,7 @@ from dglgan_tf.training import (
     objective,
     optimizers,
     phase,
+    scaling,
     state,
 )
 from dglgan_tf.training import sparsity as dynamic
@@ -78,6 +79,7 @@ class Trainer:
       freeze_d_blocks: how many of the discriminator's blocks next to the image
         stay as they are (FreezeD, 2002.10964).
       sparsity: train with moving masks on convolution kernels; None = dense.
+      loss_scale: dynamic factor of the losses, for float16; None = none.
       jit: 'auto', True or False, see `resolve_jit`.
 
     Raises:
@@ -106,6 +108,7 @@ class Trainer:
         frozen_generator: bool = False,
         freeze_d_blocks: int = 0,
         sparsity: dynamic.DynamicSparsity | None = None,
+        loss_scale: scaling.LossScale | None = None,
         jit: str | bool = "auto",
     ):
         """Builds optimizers and phases; under `strategy.scope()`."""
@@ -138,6 +141,8 @@ class Trainer:
         self.phases = assembly.make_phases(
             self.state, objective, layout, self._is_local()
         )
+        if loss_scale is not None:
+            self.phases = loss_scale.attach(self.state, self.phases)
         self._masks = sparsity.masks(networks, self.phases) if sparsity else []
         for masks in self._masks:
             self.state.slots |= masks.variables()
@@ -257,25 +262,12 @@ class Trainer:
 
     def _update_ema(self):
         if self._averages is None:
-            self._averages = self._compile_ema()
+            networks = self.state.networks
+            self._averages = ema.compile_update(
+                networks.generator, networks.generator_ema, self._ema_statistics
+            )
         decay = self._ema_decay(self.state.counters.images, self.batch_size)
         self._averages(tf.constant(decay, tf.float32))
         for masks in self._masks:
             if masks.of_generator:
                 masks.apply()
-
-    def _compile_ema(self):
-        networks = self.state.networks
-        values = list(base.named_variables(networks.generator).values())
-        averages = list(base.named_variables(networks.generator_ema).values())
-        trainable = [value.trainable for value in values]
-
-        def update(decay):
-            results = ema.update_all(
-                averages, values, trainable, decay, self._ema_statistics
-            )
-            for average, result in zip(averages, results, strict=True):
-                average.assign(result)
-
-        # A partial for the reason given in `phase.compile_phase`.
-        return tf.function(functools.partial(update), autograph=False)

@@ -36,8 +36,7 @@ def page(booth: booths.Booth, costs: dict[str, tuple[int, int]]):
       costs: {name: (parameters, MACs)} of the networks where known.
     """
     gradio = require("gradio")
-    low, high = booth.truncations()
-    classes, names = booth.classes(), list(booth.samplers)
+    names = list(booth.samplers)
 
     def answer(seed, other, share, label, psi, count):
         try:
@@ -47,8 +46,12 @@ def page(booth: booths.Booth, costs: dict[str, tuple[int, int]]):
         pictures = [drawn[name].picture for name in names]
         return [*pictures, *caption(drawn, costs)]
 
-    with gradio.Blocks(analytics_enabled=False, title="dglgan_tf") as blocks:
-        gradio.Markdown("# Teacher beside student\nThe same latents, on this machine.")
+    with gradio.Blocks(
+        analytics_enabled=False, title="dglgan_tf", delete_cache=(600, 600)
+    ) as blocks:
+        gradio.Markdown(
+            f"# {' beside '.join(names)}\nThe same latents, on this machine."
+        )
         with gradio.Row():
             pictures, texts = [], []
             for name in names:
@@ -63,24 +66,7 @@ def page(booth: booths.Booth, costs: dict[str, tuple[int, int]]):
                         )
                     )
                     texts.append(gradio.Markdown())
-        with gradio.Row():
-            seed, other = (
-                gradio.Number(
-                    value, label=label, precision=0, minimum=0,
-                    maximum=booths.LARGEST_SEED,
-                )
-                for value, label in ((0, "Seed"), (100, "Towards seed"))
-            )  # fmt: skip
-            share = gradio.Slider(0, 1, 0, label="Interpolation")
-            psi = gradio.Slider(low, high, high, label="Truncation")
-            label = gradio.Dropdown(
-                [(name, i) for i, name in enumerate(classes)] or [("none", 0)],
-                value=0,
-                label="Class",
-                visible=bool(classes),
-            )
-            count = gradio.Dropdown(list(booths.COUNTS), value=4, label="Images")
-        inputs = [seed, other, share, label, psi, count]
+        inputs = _controls(gradio, booth)
         outputs = [*pictures, *texts]
         shown = {"show_progress": "hidden", "trigger_mode": "always_last"}
         for item in inputs:
@@ -88,6 +74,31 @@ def page(booth: booths.Booth, costs: dict[str, tuple[int, int]]):
         blocks.load(answer, inputs, outputs)
     blocks.queue(max_size=8, default_concurrency_limit=1)
     return blocks
+
+
+def _controls(gradio, booth):
+    """Makes what one can set, in the order of `Booth.draw`'s arguments."""
+    low, high = booth.truncations()
+    classes = booth.classes()
+    with gradio.Row():
+        seed, other = (
+            gradio.Number(
+                value, label=label, precision=0, minimum=0,
+                maximum=booths.LARGEST_SEED,
+            )
+            for value, label in ((0, "Seed"), (100, "Towards seed"))
+        )  # fmt: skip
+        wide = {"min_width": 240, "scale": 2}
+        share = gradio.Slider(0, 1, 0, label="Interpolation", **wide)
+        psi = gradio.Slider(low, high, high, label="Truncation", **wide)
+        label = gradio.Dropdown(
+            [(name, i) for i, name in enumerate(classes)] or [("none", 0)],
+            value=0,
+            label="Class",
+            visible=bool(classes),
+        )
+        count = gradio.Dropdown(list(booths.COUNTS), value=4, label="Images")
+    return [seed, other, share, label, psi, count]
 
 
 def caption(drawn: dict[str, booths.Drawn], costs: dict) -> list[str]:

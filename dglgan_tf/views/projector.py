@@ -108,7 +108,7 @@ def _start(network, targets, labels, distance, candidates, seed):
     if candidates < 1:
         raise ValueError(f"candidates={candidates}: try at least one")
 
-    @tf.function
+    @tf.function(autograph=False)
     def attempt(z):
         z = tf.repeat(z, len(targets), axis=0)
         tried = codes.encode(network, z, labels)
@@ -127,7 +127,7 @@ def _descend(variable, losses, steps, learning_rate):
     """Minimises the sum of losses [N] with Adam; returns [steps + 1, N]."""
     first, second = tf.Variable(variable * 0), tf.Variable(variable * 0)
 
-    @tf.function
+    @tf.function(autograph=False)
     def step(rate, number):
         with tf.GradientTape() as tape:
             values = losses()

@@ -26,7 +26,9 @@ class View:
         sampler.check_truncation(psi, self.facts)
         sampler.prepare(network)
         self._psi, self._batch = psi, batch
-        self._decode = tf.function(lambda c, w: codes.decode(network, c, w))
+        self._decode = tf.function(
+            lambda c, w: codes.decode(network, c, w), autograph=False
+        )
 
     def class_weights(self, classes) -> np.ndarray | None:
         """Returns [N, num_classes] one-hot float32 of N classes; None without any."""

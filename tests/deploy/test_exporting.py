@@ -11,7 +11,7 @@ import pytest
 from dglgan_tf import latents
 from dglgan_tf.deploy import card, exporting, quality, sampler, saved_model, tflite
 from dglgan_tf.metrics import names
-from dglgan_tf.networks import files
+from dglgan_tf.networks import files, stylegan2
 
 MAKERS = {
     "biggan": lambda: deploy_networks.biggan_generator(),
@@ -264,6 +264,25 @@ def test_tflite_files_agree_with_the_source(kind):
             found = run(z, labels, truncation)
             np.testing.assert_allclose(found, expected, atol=limit)
         assert not any(op.startswith("Flex") for op in tflite.operations(content))
+
+
+@pytest.mark.slow
+def test_dynamic_range_leaves_a_third_of_a_large_file():
+    network = deploy_networks.stirred(
+        stylegan2.StyleGAN2Generator(
+            resolution=16, num_channels=1, z_dim=32, w_dim=32, mapping_layers=1,
+            channel_base=4096, channel_max=128,
+        )
+    )  # fmt: skip
+    facts = sampler.generator_facts(network)
+    sampler.prepare(network)
+    whole = tflite.convert(network, facts, "float32")
+    assert 2_000_000 <= len(whole) < 1.15 * 4 * network.count_params()
+    assert len(tflite.convert(network, facts, "dynamic")) <= 0.35 * len(whole)
+    z = latents.latents(range(2), facts.z_dim)
+    expected = sampler.generate(network, z, None, 0.7)
+    found = tflite.open_file(whole)(z, None, 0.7)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dglgan_tf.networks import biggan, files
-from dglgan_tf.reporting import charts, collect, report
+from dglgan_tf.reporting import charts, claims, collect, report
 
 pytest.importorskip("jinja2", reason="the report needs jinja2")
 SCORES = """network,parameters,macs,weights_bytes,latency_p50_ms,kid5k[x]
@@ -56,7 +56,7 @@ def _recipe(root, class_names, scores=SCORES, finished=True):
 class _Page(html.parser.HTMLParser):
     """Collects tables' cells, images and ids; checks that tags are balanced."""
 
-    VOID = {"meta", "link", "img", "input", "circle", "path"}
+    VOID = {"meta", "link", "img", "input", "circle", "path", "br"}
 
     def __init__(self, text):
         super().__init__()
@@ -96,7 +96,9 @@ def test_page_is_whole_and_needs_nothing_else(written):
     assert page.scripts == 1
     assert len(text) < 5_000_000
     for address in re.findall(r'(?:src|href)="([^"]*)"', text):
-        assert address.startswith("data:")
+        assert address.startswith(("data:", "#"))
+    for place in re.findall(r'href="#([^"]*)"', text):
+        assert f'id="{place}"' in text
     assert "http" not in re.sub(r"http-equiv", "", text)
     assert all(image["alt"] for image in page.images)
 
@@ -112,7 +114,7 @@ def test_tables_match_their_sources(written):
     cells = _Page(text).cells
     start = cells.index("guided student")
     assert cells[start : start + 8] == [
-        "guided student", "250", "25.0", "1 M", "25.0", "1,000", "6", "0.02",
+        "guided student", "0.02", "250", "25.0", "1 M", "25.0", "1 kB", "6",
     ]  # fmt: skip
     assert "keeps 25.0 % of the parameters and 25.0 % of the multiply-acc" in text
     assert "guided student (4.0 times fewer MACs, 1.3 times as fast)" in text
@@ -214,6 +216,52 @@ def test_curves_are_thinned_and_charts_leave_gaps():
     assert charts.lines("empty", {"a": []}) == ""
 
 
+def test_first_numbers_and_protocols():
+    rows = [
+        {"network": "teacher", "parameters": 400.0, "macs": 8e6, "kid1k": 0.02},
+        {"network": "control", "parameters": 100.0, "macs": 2e6, "kid1k": 0.06},
+        {"network": "guided", "parameters": 100.0, "macs": 2e6, "kid1k": 0.04},
+    ]
+    for row, time in zip(rows, (9.0, 3.0, 4.5), strict=True):
+        row["latency_p50_ms"] = time
+    known = {
+        "floor": {"value": -3e-5, "images": 1000},
+        "protocol": {"num_generated": 1000, "num_real": 1000, "resize": "clean"},
+    }
+    known["protocol"]["real"] = {"data": "shirts"}
+    found = {"scores": rows, "metrics": ["kid1k"], "protocols": {"kid1k": known}}
+    shown = [(tile["value"], tile["detail"]) for tile in claims.tiles(found)]
+    assert shown == [
+        ("25.0 %", "100 of 400"),
+        ("25.0 %", "2 M of 8 M"),
+        ("2.00×", "4.5 ms instead of 9 ms"),
+        ("0.04", "teacher 0.02, control 0.06"),
+    ]
+    assert claims.protocols(found) == [
+        "kid1k: 1,000 generated, 1,000 real, data shirts, resize clean, real against "
+        "real -3e-05."
+    ]
+    assert claims.claim(found).endswith(
+        "4.5 ms for an image instead of 9; kid1k: teacher 0.02, control 0.06, guided "
+        "0.04."
+    )
+
+
+def test_deviations_stand_beside_their_scores(tmp_path):
+    lines = SCORES.splitlines()
+    lines[0] += ",kid5k[x] sd"
+    lines[1:] = [f"{line},0.00125" for line in lines[1:]]
+    root = _recipe(tmp_path / "a", [], "\n".join(lines) + "\n")
+    found = collect.recipe(root)
+    assert found["metrics"] == ["kid5k[x]"]
+    assert "guided student 0.02 ± 0.0013" in claims.claim(found)
+    text = report.write([root], tmp_path / "r.html", with_pictures=False).read_text()
+    cells = _Page(text).cells
+    start = cells.index("guided student")
+    assert cells[start : start + 3] == ["guided student", "0.02 ± 0.0013", "250"]
+    assert "kid5k[x] sd" not in cells
+
+
 def test_dominated_points():
     a, b, c = ({"x": x, "y": y} for x, y in ((1, 3), (2, 2), (2, 3)))
     assert not charts.dominated(a, [a, b, c])
@@ -233,9 +281,17 @@ const before = document.getElementById("under").src;
 document.getElementById("flip").click();
 seen.push(document.getElementById("over").src === before);
 const truncation = document.getElementById("truncation");
+document.dispatchEvent(new KeyboardEvent("keydown", {key: "f"}));
+seen.push(document.getElementById("under").src === before);
+const stack = document.getElementById("stack");
+const box = stack.getBoundingClientRect();
+stack.setPointerCapture = () => {};
+const at = {clientX: box.left + box.width / 4};
+stack.dispatchEvent(new PointerEvent("pointerdown", at));
+seen.push(slider.value === "25");
 truncation.value = "0.5";
 truncation.dispatchEvent(new Event("input"));
-seen.push(document.getElementById("over").src !== before);
+seen.push(document.getElementById("under").src !== before);
 Promise.all(Array.from(document.images).map((image) => image.decode())).then(() => {
   document.title = "seen " + JSON.stringify(seen);
 });
@@ -259,7 +315,7 @@ def test_page_works_in_a_browser(written, tmp_path):
         capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     title = re.search(r"<title>seen (.*)</title>", done.stdout)[1]
-    *clips, flipped, truncated = json.loads(title)
+    clips, seen = json.loads(title)[:2], json.loads(title)[2:]
     assert clips == ["inset(0px 0px 0px 50%)", "inset(0px 0px 0px 80%)"]
-    assert flipped and truncated
+    assert seen == [True] * 4  # the button, the key F, dragging, truncation
     assert "CONSOLE" not in done.stderr

@@ -34,12 +34,16 @@ def test_the_loop_says_what_lasts_once_with_the_balancing_weight():
     said = []
     means = {**WELL, "guidance/ratio": 1e-3}
     progress = types.SimpleNamespace(
-        add=lambda metrics, images: None, tick=lambda counters: means, say=said.append
+        add=lambda metrics, images: None,
+        tick=lambda counters: means,
+        say=said.append,
+        data_seconds=0.0,
     )
     train = types.SimpleNamespace(
         state=types.SimpleNamespace(counters=state.Counters(images=8)),
         objective=tiny.goal(guidance_weight=0.2),
         scale_learning_rates=lambda scale: None,
+        data_seconds=0.0,
     )
     work = loop.Work(
         train=train, make_iterator=lambda: None,
@@ -53,3 +57,14 @@ def test_the_loop_says_what_lasts_once_with_the_balancing_weight():
     session._tick()
     (alarm,) = said
     assert "saturated" in alarm and alarm.endswith("balances both now: 1e+03")
+
+
+def test_a_leap_of_singular_values_is_heard_until_it_is_over():
+    leaps = alarms.Leaps()
+    for value in (1.0, 1.1, 1.2, 1.3, 1.2, 1.4, 2.3):
+        assert leaps.sentences({"singular/generator": value, "d/loss": 9.0}) == {}
+    for value in (5.0, 9.0):
+        found = leaps.sentences({"singular/generator": value})
+        assert list(found) == ["singular/generator"]
+        assert f"generator's layers is {value:g}, and 1.2 over" in found.popitem()[1]
+    assert leaps.sentences({"singular/generator": 1.5}) == {}

@@ -14,7 +14,7 @@ TOY = {
     "guidance_weight": 0.5,
     "update_teachers": True,
 }
-SPLITS = [(1, 1), (1, 4), (2, 2), (4, 1)]
+SPLITS = [(1, 1), (1, 4), (2, 1), (2, 2), (4, 1), (4, 2)]
 
 
 def toy_trainer(devices, replicas, microbatches, **options):
@@ -68,8 +68,9 @@ def test_updated_teacher_learns_and_is_regularized_when_due(toys):
 
 
 @pytest.mark.slow
-def test_xla_on_two_replicas_equals_graph_mode(logical_devices, toys):
-    train = toy_trainer(logical_devices, 2, 2, jit=True)
+@pytest.mark.parametrize("split", [(1, 2), (2, 2), (4, 1)], ids=str)
+def test_xla_equals_graph_mode(logical_devices, toys, split):
+    train = toy_trainer(logical_devices, *split, jit=True)
     metrics = tiny.steps(train, 2)
     tiny.assert_close(toys[2, 2][2], tiny.everything(train), 5e-4)
     for one, other in zip(toys[2, 2][1], metrics, strict=True):

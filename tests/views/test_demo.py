@@ -147,4 +147,4 @@ def test_server_starts_answers_and_refuses_uploads(stored):
             urllib.request.urlopen(request, timeout=20)
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(timeout=30)

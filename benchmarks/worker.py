@@ -1,0 +1,70 @@
+"""One side of a comparison in a process of its own, driven line by line.
+
+    python -m benchmarks.worker ours '{"family": "biggan", ...}'
+
+Reads {"run": phase, "times": n} lines, answers with seconds; on {"end": true} answers
+with peak memory and leaves. Both sides live through the whole comparison, so that their
+phases can take turns.
+"""
+
+import json
+import os
+import resource
+import sys
+import time
+
+
+def _say(stream, **facts):
+    stream.write(json.dumps(facts) + "\n")
+    stream.flush()
+
+
+def _build(side: str, config: dict):
+    if side == "peer":
+        from benchmarks.peer import training
+
+        return training.build(config)
+    from benchmarks import ours
+
+    return ours.build(config)
+
+
+def _timed(function, times: int) -> list[float]:
+    seconds = []
+    for _ in range(times):
+        started = time.monotonic()
+        function()
+        seconds.append(time.monotonic() - started)
+    return seconds
+
+
+def main() -> None:
+    """Serves one side until it is told to end."""
+    side, config = sys.argv[1], json.loads(sys.argv[2])
+    # Libraries print to stdout: keep a stream of our own for the answers.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    started = time.monotonic()
+    model = _build(side, config)
+    phases = model.phases()
+    built = time.monotonic() - started
+    first = {}
+    if side == "ours":  # tracing; the peer has nothing of the kind
+        for name, function in phases.items():
+            started = time.monotonic()
+            function()
+            first[name] = time.monotonic() - started
+    _say(answers, **model.facts(), build_seconds=built, first_seconds=first)
+    for line in sys.stdin:
+        order = json.loads(line)
+        if "end" in order:
+            break
+        with model.profiler(order.get("profile")):
+            seconds = _timed(phases[order["run"]], order["times"])
+        _say(answers, seconds=seconds)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    _say(answers, peak_mb=round(peak, 1))
+
+
+if __name__ == "__main__":
+    main()

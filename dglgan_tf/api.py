@@ -1,0 +1,227 @@
+"""Load, sample, narrow, compress, save: the package in five lines of Python.
+
+    from dglgan_tf import api
+
+    teacher = api.networks("bundled/fashion_biggan_teacher")
+    student = api.narrow(teacher["generator_ema"], max_macs="25%")
+    small = api.compress(student, [teacher["discriminator"]], images, labels)
+    api.save("small.safetensors", small)
+    pictures = api.load("small.safetensors").images(seeds=range(8))
+
+Recipes with stages, snapshots and resume are gin files (`dglgan_tf.compress`); this is
+for notebooks and for networks of one's own.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from absl import logging
+
+from dglgan_tf import narrowing, runs
+from dglgan_tf.compat import keras, tf
+from dglgan_tf.data import base as data_base
+from dglgan_tf.data import pipeline
+from dglgan_tf.deploy import sampler
+from dglgan_tf.losses import adversarial
+from dglgan_tf.networks import adapted, base, files
+from dglgan_tf.training import ema, objective, optimizers, state, trainer
+
+load = sampler.load
+_LOSSES = {
+    "hinge": (adversarial.d_hinge, adversarial.g_hinge, objective.scores_joint),
+    "logistic": (
+        adversarial.d_logistic, adversarial.g_logistic, objective.scores_separate,
+    ),
+}  # fmt: skip
+
+
+def networks(name: str) -> dict[str, base.Network]:
+    """Returns the networks of a run, a file or `bundled/NAME` by role."""
+    return files.load_networks(runs.find_weights(name))
+
+
+def save(path, generator: base.Generator) -> None:
+    """Writes a generator of this package so that every command can read it."""
+    files.save_networks(path, {"generator_ema": generator})
+
+
+def adapt(model: keras.Model) -> base.Network:
+    """Returns a Keras model of one's own as a generator or a discriminator.
+
+    A model from vectors to images is a generator, one from images to a logit a
+    discriminator; see `networks.adapted`.
+    """
+    shapes = model.input_shape
+    first = shapes[0] if isinstance(shapes, list) else shapes
+    kind = adapted.AdaptedGenerator if len(first) == 2 else None
+    return (kind or adapted.AdaptedDiscriminator)(model)
+
+
+def copy(network: base.Network) -> base.Network:
+    """Returns another network with the same weights."""
+    if hasattr(network, "copy"):
+        return network.copy()
+    other = type(network).from_config(network.get_config())
+    values = base.named_variables(network)
+    for name, variable in base.named_variables(other).items():
+        variable.assign(values[name])
+    return other
+
+
+def narrow(
+    teacher: base.Generator,
+    max_macs: str | None = None,
+    max_params: str | None = None,
+) -> base.Generator:
+    """Returns a new generator with the teacher's widths in proportion, random weights.
+
+    Args:
+      teacher: a StyleGAN2 or BigGAN generator.
+      max_macs, max_params: one of them: '25%' of the teacher, or a number such as '5G'.
+    """
+    given = {k: v for k, v in (("macs", max_macs), ("params", max_params)) if v}
+    if len(given) != 1:
+        raise ValueError("give one of max_macs and max_params")
+    request = narrowing.Request(*next(iter(given.items())))
+    found = narrowing.solve_for(request, teacher, teacher)
+    return type(teacher).from_config({**teacher.get_config(), **found.changes})
+
+
+def compress(
+    student: base.Generator,
+    teachers: Sequence[base.Discriminator],
+    images,
+    labels=None,
+    *,
+    discriminator: base.Discriminator | None = None,
+    total_images: int = 25_600,
+    batch_size: int = 32,
+    guidance_weight: float = 0.1,
+    loss: str = "hinge",
+    learning_rates: tuple[float, float] = (2e-4, 4e-4),
+    r1_gamma: float = 0.0,
+    ema_decay: float = 0.999,
+    seed: int = 0,
+    progress: Callable[[int, dict], None] | None = None,
+) -> base.Generator:
+    """Trains a student against its own discriminator and against the teachers'.
+
+    Args:
+      student: trained in place.
+      teachers: pretrained discriminators, frozen; [] trains without guidance.
+      images: uint8 [N, H, W, C], or a `data.base.Source`, which holds labels.
+      labels: [N] classes of the images.
+      discriminator: the student's own, trained in place; None starts from a copy of
+        the first teacher.
+      total_images: images that the generator's steps see.
+      batch_size: images of a step.
+      guidance_weight: weight of the teachers' term.
+      loss: 'hinge' (BigGAN) or 'logistic' (StyleGAN2).
+      learning_rates: of Adam for the generator and the discriminator.
+      r1_gamma: weight of R1, every 16 steps; 0 = none.
+      ema_decay: of the averaged weights that are returned.
+      seed: of data order and all draws.
+      progress: called with (images seen, metrics) every hundredth part.
+
+    Returns:
+      a copy of the student with averaged weights.
+
+    Raises:
+      ValueError: networks or images that do not fit together.
+      FloatingPointError: losses are no longer finite.
+    """
+    if loss not in _LOSSES:
+        raise ValueError(f"loss={loss!r} must be one of {sorted(_LOSSES)}")
+    if discriminator is None:
+        if not teachers:
+            raise ValueError("no teacher to copy: give the student a discriminator")
+        discriminator = copy(teachers[0])
+    source = _source(images, labels, student)
+    for network in (discriminator, *teachers):
+        _check_alike(student, network)
+    kept = state.Networks(student, discriminator, copy(student), list(teachers))
+    wanted = _objective(loss, guidance_weight, r1_gamma)
+    train = _trainer(kept, wanted, batch_size, learning_rates, ema_decay, seed)
+    _run(train, source, student, total_images, seed, progress)
+    return kept.generator_ema
+
+
+def _objective(loss, guidance_weight, r1_gamma):
+    d_loss, g_loss, d_scores = _LOSSES[loss]
+    return objective.Objective(
+        d_loss=d_loss,
+        g_loss=g_loss,
+        d_scores=d_scores,
+        guidance_weight=guidance_weight,
+        r1_gamma=r1_gamma,
+    )
+
+
+def _trainer(kept, wanted, batch_size, learning_rates, ema_decay, seed):
+    g_adam, d_adam = (
+        functools.partial(optimizers.adam, learning_rate=rate, epsilon=1e-6)
+        for rate in learning_rates
+    )
+    return trainer.Trainer(
+        kept,
+        tf.distribute.get_strategy(),
+        seed,
+        objective=wanted,
+        g_optimizer=g_adam,
+        d_optimizer=d_adam,
+        ema_decay=functools.partial(ema.fixed, decay=ema_decay),
+        ema_statistics=True,
+        batch_size=batch_size,
+    )
+
+
+def _source(images, labels, student) -> data_base.Source:
+    if isinstance(images, data_base.Source):
+        return images
+    images = np.asarray(images)
+    if images.dtype != np.uint8 or images.ndim != 4:
+        raise ValueError(
+            f"images are {images.dtype} {list(images.shape)}: give uint8 [N, H, W, C]"
+        )
+    if labels is None:
+        labels = np.zeros([len(images)], np.int64)
+    names = tuple(f"class {i}" for i in range(student.num_classes))
+    return data_base.ArraySource(images, np.asarray(labels), names, "images")
+
+
+def _check_alike(student, network):
+    for field in ("resolution", "num_channels", "num_classes"):
+        ours, theirs = getattr(student, field), getattr(network, field)
+        if ours != theirs:
+            raise ValueError(
+                f"a {type(network).__name__} has {field}={theirs}, the student "
+                f"{field}={ours}: they must be equal"
+            )
+
+
+def _run(train, source, student, total_images, seed, progress):
+    data = pipeline.make_dataset(
+        source,
+        batch_size=train.reals_per_step,
+        resolution=student.resolution,
+        num_channels=student.num_channels,
+        num_classes=student.num_classes,
+        seed=seed,
+    )
+    iterator = iter(data)
+    counters, told = train.state.counters, 0
+    while counters.images < total_images:
+        metrics = train.train_step(iterator)
+        if counters.images < min(told + total_images / 100, total_images):
+            continue
+        told = counters.images
+        found = {name: float(value) for name, value in metrics.items()}
+        bad = [name for name, value in found.items() if not np.isfinite(value)]
+        if bad:
+            raise FloatingPointError(
+                f"{bad[0]} is not finite after {told} images: lower the learning rates"
+            )
+        if progress is not None:
+            progress(told, found)
+    logging.info("trained on %d images", counters.images)

@@ -1,0 +1,133 @@
+"""What the report says of its numbers: the claim, the tiles, the warnings."""
+
+from dglgan_tf.cost import tables
+
+
+def claim(found: dict) -> str:
+    """Returns the report's first sentence: what was saved, and what it cost."""
+    scores = found["scores"]
+    if len(scores) < 2:
+        return f"{found['name']}: no comparison of teacher and student yet."
+    teacher = scores[0]
+    student = student_of(scores)
+    text = (
+        f"{student['network']} keeps {_share(student, teacher, 'parameters')} of the "
+        f"parameters and {_share(student, teacher, 'macs')} of the "
+        f"multiply-accumulates of {teacher['network']}"
+    )
+    times = [row.get("latency_p50_ms") for row in (student, teacher)]
+    if all(times):
+        text += f", and takes {times[0]:.3g} ms for an image instead of {times[1]:.3g}"
+    for metric in found["metrics"][:1]:
+        values = [
+            f"{row['network']} {score(row, metric)}"
+            for row in scores
+            if row.get(metric) is not None
+        ]
+        text += f"; {metric}: {', '.join(values)}"
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def student_of(scores: list[dict]) -> dict:
+    """Returns the row that the report is about: the guided one, else the second."""
+    return next((row for row in scores[1:] if "guided" in row["network"]), scores[1])
+
+
+def _share(row, reference, key) -> str:
+    if not row.get(key) or not reference.get(key):
+        return "an unknown share"
+    return f"{100 * row[key] / reference[key]:.1f} %"
+
+
+def score(row: dict, metric: str, digits: int = 3) -> str:
+    """Returns a row's score, with its standard deviation over seeds where known."""
+    text, deviation = f"{row[metric]:.{digits}g}", row.get(f"{metric} sd")
+    return text if deviation is None else f"{text} ± {deviation:.2g}"
+
+
+def cell(column: str, value: float | None) -> str:
+    """Returns a number of scores.csv as the tables show it; '-' for None."""
+    if value is None:
+        return "-"
+    if column == "parameters":
+        return f"{value:,.0f}"
+    if column == "weights_bytes":
+        return f"{tables.scaled(value)}B"
+    if column == "macs":
+        return tables.scaled(value)
+    return f"{value:.4g}"
+
+
+def tiles(found) -> list[dict]:
+    """Returns the page's first numbers: {'value', 'label', 'detail'} each."""
+    rows = found["scores"]
+    if len(rows) < 2:
+        return []
+    teacher, student = rows[0], student_of(rows)
+    shown = []
+    for column, label in (("parameters", "of the parameters"), ("macs", "of the MACs")):
+        if teacher.get(column) and student.get(column) is not None:
+            cells = [cell(column, row[column]) for row in (student, teacher)]
+            share = f"{100 * student[column] / teacher[column]:.1f} %"
+            detail = f"{cells[0]} of {cells[1]}"
+            shown.append({"value": share, "label": label, "detail": detail})
+    times = [row.get("latency_p50_ms") for row in (student, teacher)]
+    if all(times):
+        shown.append(
+            {
+                "value": f"{times[1] / times[0]:.2f}×",
+                "label": "as fast, one image",
+                "detail": f"{times[0]:.3g} ms instead of {times[1]:.3g} ms",
+            }
+        )
+    for metric in found["metrics"][:1]:
+        others = [r for r in rows if r is not student and r.get(metric) is not None]
+        if student.get(metric) is not None:
+            text = ", ".join(f"{r['network']} {score(r, metric)}" for r in others)
+            value = score(student, metric)
+            shown.append({"value": value, "label": metric, "detail": text})
+    return shown
+
+
+def protocols(found) -> list[str]:
+    """Returns a sentence for each metric: how it was measured."""
+    lines = []
+    for metric, known in found["protocols"].items():
+        protocol, floor = known.get("protocol") or {}, known.get("floor")
+        parts = [
+            f"{protocol[key]:,} {text}"
+            for key, text in (("num_generated", "generated"), ("num_real", "real"))
+            if isinstance(protocol.get(key), int)
+        ]
+        data = (protocol.get("real") or {}).get("data")
+        parts += [f"data {data}"] if data else []
+        for key in ("extractor", "resize", "subsets", "seed", "repeats"):
+            if protocol.get(key) is not None:
+                parts.append(f"{key} {protocol[key]}")
+        floor = floor.get("value") if isinstance(floor, dict) else floor
+        if isinstance(floor, (int, float)):
+            parts.append(f"real against real {floor:.2g}")
+        lines.append(f"{metric}: {', '.join(parts)}.")
+    return lines
+
+
+def slower_than_macs(rows) -> list[str]:
+    """Returns a sentence about networks whose speed-up is far below their MACs."""
+    found = []
+    for row in rows[1:]:
+        numbers = [r.get(k) for r in (rows[0], row) for k in ("macs", "latency_p50_ms")]
+        if not all(numbers):
+            continue
+        fewer, faster = numbers[0] / numbers[2], numbers[1] / numbers[3]
+        if faster < fewer / 2:
+            found.append(
+                f"{row['network']} ({fewer:.1f} times fewer MACs, {faster:.1f} times "
+                "as fast)"
+            )
+    if not found:
+        return []
+    return [
+        f"On one image the speed-up over {rows[0]['network']} is far below the ratio "
+        f"of MACs: {', '.join(found)}. Fixed costs of each operation and memory "
+        "traffic dominate at this size."
+    ]
