@@ -151,7 +151,8 @@ class _Projected(Term):
 
     player = "generator"
 
-    def _check(self):
+    def __post_init__(self):
+        super().__post_init__()
         sides = self.resolutions
         if not sides or not all(isinstance(side, int) for side in sides):
             raise ValueError(
@@ -205,10 +206,6 @@ class FeatureL1(_Projected):
     weight: float = 1.0
     needs_teacher_generator = True
 
-    def __post_init__(self):
-        super().__post_init__()
-        self._check()
-
     def build(self, networks):
         """See `Term`."""
         pair = networks.generator, networks.teacher_generator
@@ -237,10 +234,6 @@ class FeatureAlignment(_Projected):
     weight: float = 0.1
     needs_teacher = True
     player = "discriminator"
-
-    def __post_init__(self):
-        super().__post_init__()
-        self._check()
 
     def build(self, networks):
         """See `Term`."""
