@@ -42,13 +42,13 @@ class Side:
     def end(self) -> float:
         """Ends the process; returns its peak memory in MB."""
         peak = self._ask(end=True)["peak_mb"]
-        self._process.wait(30)
+        self._process.wait(timeout=30)
         return peak
 
     def stop(self) -> None:
         """Ends the process without ceremony, if it still lives."""
         self._process.kill()
-        self._process.wait()
+        self._process.wait(timeout=30)
 
     def _ask(self, **order):
         self._process.stdin.write(json.dumps(order) + "\n")

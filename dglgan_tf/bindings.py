@@ -171,7 +171,8 @@ def _wrong_reference(reference, hint):
     if reference.evaluate:
         wrapped = reference.configurable.wrapped
         gives = wrapped if inspect.isclass(wrapped) else _hints(wrapped).get("return")
-        if takes_function and len(parts) == 1 and inspect.isclass(gives):
+        made = inspect.isclass(gives) and gives is not collections.abc.Callable
+        if takes_function and len(parts) == 1 and made:
             return f"a function and not its result: write @{name} without ()"
         return None
     if takes_function or typing.Any in parts:

@@ -78,26 +78,19 @@ def run(
       teacher_networks: make the teacher's networks, for a dry run without its weights.
       initialize_from: weights that the student starts from, optimizers start fresh:
         one name for all networks, or {role: name} for some; None = random.
-      prune: (generator, seed) -> scores of its channels (`starting`): of the weights
-        to start from, which are wider, the best channels stay.
+      prune: (generator, seed) -> scores of the channels that stay (`starting`).
       seed: of weights, data order and all draws.
-      devices: replicas; None = every GPU, else the CPU.
-      tpu: name of a TPU to train on, in place of devices.
+      devices, tpu: replicas (None = every GPU, else the CPU), or the name of a TPU.
       deterministic: only operations that give the same bits each time; slower.
       tf32: let GPUs that can multiply float32 with TF32's ten-bit mantissa.
 
-    Returns:
-      the last tick's metrics; {} of a dry run, or where the run was done before.
-
-    Raises:
-      ValueError: anything that cannot work, before training starts.
+    Returns the last tick's metrics ({} of a dry run); ValueError: what cannot work.
     """
     directory = runs.RunDirectory(run_dir)
     if directory.is_done and not dry_run:
         logging.info("%s is done: nothing to train", run_dir)
         return {}
-    schedule, _ = loop.Schedule(), monitor.Evaluation()
-    _check_seed(seed)
+    schedule = _checked(seed)
     starts = _by_role(initialize_from)
     names = {*teachers, *starts.values()}
     if dry_run:
@@ -105,19 +98,22 @@ def run(
         return _describe(made, schedule, source, names - {*planned}, siblings)
     directory.check()
     strategy = strategies.make(devices, hosts, tpu)
-    data = _source(source)
     paths = {name: runs.find_weights(name, siblings) for name in names}
-    found = [paths[name] for name in teachers]
+    given = [paths[name] for name in teachers]
     starts = {role: paths[name] for role, name in starts.items()}
     _set_numerics(deterministic, tf32)
-    parts = build(data, generator, discriminator, found, starts, prune, seed, strategy)
-    options = _options(parts, seed, found, starts)
+    made = _source(source), generator, discriminator
+    parts = build(*made, given, starts, prune, seed, strategy)
+    options = _options(parts, seed, given, starts)
     return _train(parts, schedule, directory, options, seed)
 
 
-def _check_seed(seed):
+def _checked(seed):
+    """Says what is out of range; returns the schedule."""
     if not 0 <= seed < 2**31:
         raise ValueError(f"train.seed={seed} must be from 0 to {2**31 - 1}")
+    monitor.Evaluation()
+    return loop.Schedule()
 
 
 def _source(make):

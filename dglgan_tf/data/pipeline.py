@@ -60,8 +60,6 @@ def make_dataset(
       dataset of {'images': float32 [B, H, W, C] in [-1, 1], 'labels': int32 [B]} with
       B = batch_size / count.
     """
-    if prefetch < -1:
-        raise ValueError(f"make_dataset.prefetch={prefetch} must be at least 0.")
     channels = _check(
         source, batch_size, resolution, num_channels, shard, start_image, repeat
     )
@@ -79,7 +77,13 @@ def make_dataset(
     dataset = dataset.map(load, num_parallel_calls=parallel)
     if map_fn is not None:
         dataset = dataset.map(map_fn, num_parallel_calls=parallel)
-    return dataset.prefetch(prefetch).with_options(_options())
+    return _prefetched(dataset, prefetch)
+
+
+def _prefetched(dataset, batches):
+    if batches < 0:
+        raise ValueError(f"make_dataset.prefetch={batches} must be at least 0.")
+    return dataset.prefetch(batches).with_options(_options())
 
 
 def _loader(

@@ -128,8 +128,6 @@ class StyleGAN2Generator(base.Generator):
         self.reduced_dtype = reduced_dtype
         self.reduced_resolutions = reduced_resolutions
         self._build_layers()
-        if precision.is_reduced(reduced_dtype):
-            precision.follow_inputs(self)
         self.built = True
 
     def _build_layers(self):
@@ -189,6 +187,8 @@ class StyleGAN2Generator(base.Generator):
                 self._fir,
                 precision.clamp_at(self._dtypes[side], self.conv_clamp),
             )
+        if precision.is_reduced(self.reduced_dtype):
+            precision.follow_inputs(self)
 
     def call(self, z, labels=None, training=False, seed=None):
         """See `base.Generator`: constant noise and no truncation when not training."""

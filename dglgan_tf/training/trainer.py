@@ -129,7 +129,6 @@ class Trainer:
         ).limited(max_microbatch)
         self.batch_size, self.reals_per_step = batch_size, layout.d_batch_size
         self._ema_decay, self._ema_statistics = ema_decay, ema_statistics
-        ema_decay(0, batch_size)  # says what is out of range before the first step
         self.jit = resolve_jit(jit, strategy)
         generator = networks.generator
         self._latents = draws.Latents(
@@ -142,14 +141,18 @@ class Trainer:
         self.phases = assembly.make_phases(
             self.state, objective, layout, self._is_local()
         )
-        if loss_scale is not None:
-            self.phases = loss_scale.attach(self.state, self.phases)
+        self._check_and_scale(loss_scale)
         self._masks = sparsity.masks(networks, self.phases) if sparsity else []
         for masks in self._masks:
             self.state.slots |= masks.variables()
         self.data_seconds = 0.0
         self._rates, self._steps = {}, {}  # by optimizer and by phase
         self._averages = self._adapt = self._reals = None
+
+    def _check_and_scale(self, loss_scale):
+        self._ema_decay(0, self.batch_size)  # what is out of range is said now
+        if loss_scale is not None:
+            self.phases = loss_scale.attach(self.state, self.phases)
 
     def _is_local(self):
         networks = self.state.networks

@@ -197,7 +197,7 @@ def test_lecam_pulls_towards_the_other_kinds_mean(networks, batch):
     with updates.collect() as moved:
         _, metrics = goal.discriminator_loss(networks, batch)
     assert float(metrics["lecam"]) == pytest.approx(expected, rel=1e-5)
-    values = {u.variable.name: float(u.value) for u in moved if u.average}
+    values = {u.variable.name: u.value.numpy() for u in moved if u.average}
     assert values["lecam_real:0"] == pytest.approx(0.18 + 0.1 * real.mean(), rel=1e-4)
     assert values["lecam_fake:0"] == pytest.approx(-0.09 + 0.1 * fake.mean(), rel=1e-4)
 
