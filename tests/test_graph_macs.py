@@ -1,8 +1,8 @@
 """Multiply-accumulates of a traced function against hand counts."""
 
 import pytest
-from benchmarks import graph_macs
 
+from benchmarks import graph_macs
 from dglgan_tf.compat import tf
 
 FORWARD = 2 * 4 * 4 * 9 * 3 * 5  # batch, output sides, taps, inputs, outputs
