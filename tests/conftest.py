@@ -50,11 +50,17 @@ def pytest_configure(config):
 
 @pytest.fixture(autouse=True)
 def _clean_state():
-    """Seeds Python, NumPy and TensorFlow, and clears gin after each test."""
+    """Seeds Python, NumPy and TensorFlow; undoes what a test set for the process."""
+    import logging
+
     import gin
+    from tensorflow.python.framework import config as tf_config
 
     from dglgan_tf.compat import keras
 
+    level = logging.getLogger("absl").level
     keras.utils.set_random_seed(0)
     yield
     gin.clear_config()
+    tf_config.disable_op_determinism()
+    logging.getLogger("absl").setLevel(level)

@@ -134,8 +134,16 @@ def compile_phase(phase: Phase, strategy, latents: draws.Latents, jit: bool):
 
 def _form(strategy, jit: bool) -> str:
     """Returns the form of the filter passes that is fast here (`ops.resample`)."""
-    on_cpu = all("CPU" in d.upper() for d in strategy.extended.worker_devices)
-    return "slices" if jit and on_cpu else "depthwise"
+    return "slices" if jit and on_cpu(strategy) else "depthwise"
+
+
+def on_cpu(strategy) -> bool:
+    """Whether a strategy, or none (the default one), computes on CPUs."""
+    try:
+        devices = strategy.extended.worker_devices
+    except RuntimeError:  # the default strategy has none
+        return not tf.config.list_logical_devices("GPU")
+    return all("CPU" in device.upper() for device in devices)
 
 
 def _gradient_function(phase: Phase, jit: bool, form: str):

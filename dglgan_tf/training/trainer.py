@@ -39,10 +39,7 @@ def resolve_jit(jit: str | bool, strategy) -> bool:
         return jit
     if jit != "auto":
         raise ValueError(f"Trainer.jit={jit!r} must be 'auto', True or False")
-    if not tf.distribute.has_strategy() and strategy is tf.distribute.get_strategy():
-        return bool(tf.config.list_logical_devices("GPU"))
-    devices = strategy.extended.worker_devices
-    return all("CPU" not in device.upper() for device in devices)
+    return not phase.on_cpu(strategy)
 
 
 @gin.configurable(denylist=["networks", "strategy", "seed", "class_weights"])

@@ -65,6 +65,8 @@ def test_short_types_are_close_to_float32(family):
         for name, value in found.items():
             assert value.dtype == tf.float32
             size = np.abs(expected[name]).max()
+            if name == "logits":  # sums of terms of size 1, which may cancel
+                size = max(size, 1.0)
             worst = np.abs(value - expected[name]).max() / size
             assert 0 < worst, f"{name} is computed in float32"
             if name in ("images", "logits"):
