@@ -56,9 +56,8 @@ def startup() -> Iterator[dict]:
 
 def _run(arguments) -> float:
     started = time.monotonic()
-    subprocess.run(
-        [sys.executable, *arguments], cwd=ROOT, check=True, capture_output=True
-    )
+    command = [sys.executable, *arguments]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=600)
     return round(time.monotonic() - started, 3)
 
 
@@ -105,6 +104,7 @@ def _lines(arguments) -> Iterator[dict]:
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
+        timeout=3600,
     )
     if done.returncode:
         raise OSError(f"{arguments[0]} failed: {done.stderr.strip()[-300:]}")

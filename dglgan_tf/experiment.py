@@ -92,17 +92,18 @@ def run(
         return {}
     schedule = _checked(seed)
     starts = _by_role(initialize_from)
-    names = {*teachers, *starts.values()}
+    names = dict.fromkeys([*teachers, *starts.values()])
     if dry_run:
         made = generator, discriminator, teacher_networks
-        return _describe(made, schedule, source, names - {*planned}, siblings)
+        absent = [name for name in names if name not in planned]
+        return _describe(made, schedule, source, absent, siblings)
     directory.check()
     strategy = strategies.make(devices, hosts, tpu)
+    made = _source(source), generator, discriminator
     paths = {name: runs.find_weights(name, siblings) for name in names}
     given = [paths[name] for name in teachers]
     starts = {role: paths[name] for role, name in starts.items()}
     _set_numerics(deterministic, tf32)
-    made = _source(source), generator, discriminator
     parts = build(*made, given, starts, prune, seed, strategy)
     options = _options(parts, seed, given, starts)
     return _train(parts, schedule, directory, options, seed)

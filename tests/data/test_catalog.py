@@ -16,6 +16,7 @@ def tiny(tmp_path_factory):
     pytest.importorskip("importlib_resources", reason="TFDS cannot write without it")
     tfds = pytest.importorskip("tensorflow_datasets")
     tfds.disable_progress_bar()
+    level = logging.getLogger("absl").level
     logging.getLogger("absl").setLevel(logging.ERROR)
     pixels = np.random.RandomState(0).randint(0, 256, (12, 8, 8, 3), np.uint8)
     labels = np.arange(12) % 3
@@ -40,6 +41,7 @@ def tiny(tmp_path_factory):
             split_datasets={"train": part(12), "test": part(2)},
             data_dir=str(data_dir),
         )
+    logging.getLogger("absl").setLevel(level)
     expected = {p.tobytes(): label for p, label in zip(pixels, labels, strict=True)}
     return str(data_dir), str(builder.data_dir), expected
 
