@@ -90,7 +90,7 @@ def _first_step(family: str) -> float:
                 break
         seconds = time.monotonic() - started
         process.kill()
-        process.wait()
+        process.wait(timeout=30)
         if not seen or not seen[-1].startswith("tick"):
             raise OSError(f"{' '.join(command)} ended without a step: {seen[-3:]}")
         return round(seconds, 2)
