@@ -1,6 +1,7 @@
 """The demo: the networks' own images, bounded requests, a guarded server."""
 
 import asyncio
+import dataclasses
 import subprocess
 import sys
 import time
@@ -31,6 +32,12 @@ def test_pictures_are_the_networks_own(shown):
     turned = shown.draw(9, 3, 1.0, 2, 5.0, 4)["teacher"].picture
     assert np.abs(turned.astype(int) - pixels.astype(int)).max() <= 1
     assert shown.classes() == ["coat", "bag", "boot"]
+    (known, nameless), facts = shown.samplers.values(), shown.facts
+    nameless = dataclasses.replace(
+        nameless, facts=dataclasses.replace(facts, class_names=())
+    )
+    assert booth.Booth({"a": nameless, "b": known}).classes() == shown.classes()
+    assert booth.Booth({"a": nameless}).classes()[2] == "class 2"
     assert paths.slerp([0.0, 1.0], [1.0, 0.0], 1.0).tolist() == [1.0, 0.0]
 
 
