@@ -20,10 +20,12 @@ from dglgan_tf.training import (
 
 
 def everything_on(devices, **options):
-    """Two updated teachers of different widths, terms of both players, ADA."""
+    """Two updated teachers of different widths, R1, terms of both players, ADA."""
     goal = tiny.goal(
         guidance=guidance.dynamic_teachers,
         update_teachers=True,
+        r1_gamma=0.1,
+        r1_interval_steps=2,
         terms=[
             terms.OutputL1(),
             terms.FeatureL1([1]),
@@ -32,9 +34,7 @@ def everything_on(devices, **options):
             terms.TopK(epoch_images=16, decay=0.5),
         ],
         augment=augmentation.Augmentation(
-            functools.partial(
-                ada.augment, blit=0.0, geometry=0.0, color=0.0, noise=1.0
-            ),
+            ada.augment,
             probability=0.3,
             target=0.6,
             interval_steps=2,
