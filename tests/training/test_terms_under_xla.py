@@ -1,4 +1,4 @@
-"""Every term, smoothed loss and the adaptive strength: XLA trains as graph mode does."""
+"""Every term, smoothed losses, adaptive strength: XLA trains as graph mode does."""
 
 import functools
 
