@@ -41,6 +41,7 @@ EXTRAS = {
     "dev": [
         "build",
         "hypothesis",
+        "matplotlib",
         "pytest",
         "pytest-timeout",
         "pytest-xdist",

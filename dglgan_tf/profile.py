@@ -23,8 +23,10 @@ _ROUNDS = flags.DEFINE_integer(
     "rounds", 20, "Timed calls of each network, interleaved; 0 = count only."
 )
 _BATCH = flags.DEFINE_integer("batch", 1, "Images of a timed call.", lower_bound=1)
-_CSV = flags.DEFINE_string("csv", None, "File for all rows as CSV.")
-_JSON = flags.DEFINE_string("json", None, "File for everything counted as JSON.")
+_CSV = flags.DEFINE_string("csv", None, "File for all rows and times as CSV.")
+_JSON = flags.DEFINE_string(
+    "json", None, "File for everything counted and timed as JSON."
+)
 
 
 def main(argv) -> int:
@@ -48,9 +50,9 @@ def main(argv) -> int:
     for line in tables.speedups(costs, times):
         print(line)
     if _CSV.value:
-        atomic.write(_CSV.value, tables.compare_csv(costs))
+        atomic.write(_CSV.value, tables.compare_csv(costs, times, layer_ms))
     if _JSON.value:
-        atomic.write(_JSON.value, tables.compare_json(costs))
+        atomic.write(_JSON.value, tables.compare_json(costs, times, layer_ms))
     print(
         "next: python -m dglgan_tf.design --gin_file=... --max_macs=20% finds widths "
         "for a budget; python -m dglgan_tf.export writes files to time on a device"

@@ -43,6 +43,7 @@ class Progress:
         self._total, self._tick_images = total_images, start_images
         self._seconds_before, self._start = seconds, time.time()
         self._tick_start, self._maintenance = self._start, 0.0
+        self._tick_cpu = _cpu_seconds()
         log = stats = Path(os.devnull)
         self.summary = tf.summary.create_noop_writer()
         if run_dir is not None:
@@ -102,7 +103,7 @@ class Progress:
         self.first_bad = _first_bad(values)
         means = {name: _tick_value(name, v) for name, v in values.items()}
         self._metrics.clear()
-        now = time.time()
+        now, cpu = time.time(), _cpu_seconds()
         tick_seconds = now - self._tick_start
         images = max(counters.images - self._tick_images, 1)
         speed = (tick_seconds - self._maintenance) / images
@@ -111,6 +112,7 @@ class Progress:
             "timing/img_per_sec": 1.0 / max(speed, 1e-9),
             "timing/sec_per_kimg": 1000.0 * speed,
             "timing/sec_per_tick": tick_seconds,
+            "timing/cpu_sec_per_tick": cpu - self._tick_cpu,
             "timing/maintenance_sec": self._maintenance,
             "timing/data_wait_percent": 100
             * self.data_seconds
@@ -121,6 +123,7 @@ class Progress:
         }
         self._report(means, counters, tick_seconds, remaining)
         self._tick_start, self._tick_images = now, counters.images
+        self._tick_cpu = cpu
         self._maintenance = self.data_seconds = 0.0
         self.ticks += 1
         return means
@@ -172,6 +175,12 @@ class Progress:
             with contextlib.suppress(OSError):  # a full disk has been reported before
                 file.close()
         self.summary.close()
+
+
+def _cpu_seconds() -> float:
+    """Returns what all threads of this process have used, user and system."""
+    times = psutil.Process().cpu_times()
+    return times.user + times.system
 
 
 def _numbers(values) -> np.ndarray:

@@ -49,10 +49,28 @@ def _row(suite, folder, name, seed):
     known = folder / "recognised.json"
     if known.is_file():
         row["recognised"] = json.loads(known.read_text())["recognised"]
+    row |= _cost(folder)
     ticks = _ticks(folder)
     if ticks:
         row["hours"] = ticks[-1]["timing/total_sec"] / 3600
+    if ticks and all("timing/cpu_sec_per_tick" in tick for tick in ticks):
+        used = sum(tick["timing/cpu_sec_per_tick"] for tick in ticks)
+        row["cpu_hours"] = used / 3600
     return row
+
+
+def _cost(folder: Path) -> dict:
+    """Returns what `dglgan_tf.profile` counted and timed beside the teacher."""
+    path = folder / "cost.json"
+    if not path.is_file():
+        return {}
+    both = json.loads(path.read_text())
+    cost = both["network"]
+    return {
+        "params_k": cost["parameters"] / 1e3,
+        "mmacs": cost["executed"] / 1e6,
+        "speedup": both["teacher"]["latency"]["p50_ms"] / cost["latency"]["p50_ms"],
+    }
 
 
 def _ticks(folder: Path) -> list[dict]:
@@ -187,7 +205,7 @@ def write(suite, root: Path) -> list[Path]:
     ]
     atomic.write(root / "results.md", "\n\n".join(parts) + "\n")
     written = [root / "results.csv", root / "results.md"]
-    return written + plot(suite, found, root)
+    return written + draw(suite, found, root)
 
 
 def _number(value) -> str:
@@ -196,32 +214,103 @@ def _number(value) -> str:
     return "none" if value is None else f"{value:.3g}"
 
 
-def plot(suite, found: list[dict], root: Path) -> list[Path]:
-    """Draws every score of every seed beside the arms' means; needs matplotlib."""
+CURVES = {
+    "d/loss": "loss of the student's D",
+    "d/score_real": "student's D on reals",
+    "g/score_fake": "student's D on fakes",
+    "guidance/ratio": "gradient norms, teacher over student",
+    "guidance/cosine": "cosine of the two gradients",
+}
+
+
+def draw(suite, found: list[dict], root: Path) -> list[Path]:
+    """Draws results.png, curves.png and samples.png; needs matplotlib."""
     try:
         import matplotlib
 
         matplotlib.use("Agg")
         from matplotlib import pyplot
     except ImportError:
-        print("no plot: pip install matplotlib")
+        print("no plots: pip install matplotlib")
         return []
-    columns = [c for c in _columns(found) if c != "hours"]
     names = [n for n in (TEACHER, *suite.arms) if any(r["arm"] == n for r in found)]
-    figure, axes = pyplot.subplots(1, len(columns), figsize=(3.2 * len(columns), 3.2))
+    written = []
+    for name, drawing in (
+        ("results", scores_of(found, names, pyplot)),
+        ("curves", curves_of(root, names, pyplot)),
+        ("samples", samples_of(root, names, pyplot)),
+    ):
+        if drawing is None:
+            continue
+        written.append(root / f"{name}.png")
+        drawing.tight_layout()
+        drawing.savefig(written[-1], dpi=120)
+        pyplot.close(drawing)
+    return written
+
+
+def scores_of(found: list[dict], names, pyplot):
+    """Returns a figure of every score of every seed, and the arms' means."""
+    once = ("hours", "cpu_hours", "params_k", "mmacs", "speedup")
+    columns = [c for c in _columns(found) if c not in once]
+    if not columns:
+        return None
+    figure, axes = pyplot.subplots(1, len(columns), figsize=(3.4 * len(columns), 3.4))
     for axis, column in zip(np.atleast_1d(axes), columns, strict=True):
         for place, name in enumerate(names):
             own = [r[column] for r in found if r["arm"] == name and column in r]
             axis.plot([place] * len(own), own, "o", alpha=0.7)
             if own:
                 axis.plot(place, np.mean(own), "_k", markersize=18)
-        axis.set_xticks(range(len(names)), names)
+        axis.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
         axis.set_title(column, fontsize=8)
-    figure.tight_layout()
-    path = root / "results.png"
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
-    return [path]
+    return figure
+
+
+def curves_of(root: Path, names, pyplot):
+    """Returns a figure of what the logs hold, the mean of an arm's seeds as a line."""
+    found = {n: [_ticks(folder) for folder in root.glob(f"seed*/{n}")] for n in names}
+    found = {n: [ticks for ticks in runs if ticks] for n, runs in found.items()}
+    if not any(found.values()):
+        return None
+    figure, axes = pyplot.subplots(1, len(CURVES), figsize=(3.4 * len(CURVES), 3))
+    for axis, (key, title) in zip(axes, CURVES.items(), strict=True):
+        for number, (name, runs) in enumerate(found.items()):
+            lines = [[(t["images"], t[key]) for t in run if key in t] for run in runs]
+            lines = [np.array(line) for line in lines if line]
+            if not lines:
+                continue
+            length = min(len(line) for line in lines)
+            mean = np.mean([line[:length] for line in lines], axis=0)
+            axis.plot(*mean.T, color=f"C{number % 10}", label=name)
+        axis.set_title(title, fontsize=8)
+        axis.set_xlabel("images of the stage", fontsize=7)
+        axis.tick_params(labelsize=6)
+        if axis.get_legend_handles_labels()[0]:
+            axis.legend(fontsize=6)
+    return figure
+
+
+def samples_of(root: Path, names, pyplot):
+    """Returns a figure of each arm's sheet for the same latents, first seed."""
+    sheets = {
+        name: found[0]
+        for name in names
+        if (found := sorted([*root.glob(f"{name}/grid.png"),
+                             *root.glob(f"seed*/{name}/grid.png")]))
+    }  # fmt: skip
+    if not sheets:
+        return None
+    rows = -(-len(sheets) // 4)
+    figure, axes = pyplot.subplots(
+        rows, 4, figsize=(12, 3.8 * rows), squeeze=False, layout=None
+    )
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, (name, path) in zip(axes.flat, sheets.items(), strict=False):
+        axis.imshow(pyplot.imread(path), cmap="gray")
+        axis.set_title(name, fontsize=9)
+    return figure
 
 
 def main(argv) -> int:

@@ -45,6 +45,7 @@ def main(argv) -> int:
         train(suite, root / f"seed{seed}", names, seed, teacher)
         for name in names:
             judge(suite, root, root / f"seed{seed}" / name)
+            price(root, root / f"seed{seed}" / name, teacher)
         for path in collect.write(suite, root):
             print(path, flush=True)
     print(f"look at {root}/results.md; the next seed: --seeds={len(_SEEDS.value)}")
@@ -92,6 +93,23 @@ def judge(suite, root: Path, network: Path) -> None:
         )  # fmt: skip
     if suite.num_classes and not (folder / "recognised.json").is_file():
         recognise(suite, root, network, folder)
+    if not (folder / "grid.png").is_file():
+        which = (
+            ["--class=all", "--seeds=0-7"] if suite.num_classes else ["--seeds=0-63"]
+        )
+        call(
+            "dglgan_tf.sample", f"--network={network}", "--grid", "--nofiles",
+            f"--outdir={folder}", *which,
+        )  # fmt: skip
+
+
+def price(root: Path, network: Path, teacher: Path) -> None:
+    """Counts and times an arm beside the teacher, once for all seeds."""
+    if not any(root.glob(f"seed*/{network.name}/cost.json")):
+        call(
+            "dglgan_tf.profile", f"--network=teacher={teacher}", "--nolayers",
+            f"--network=network={network}", f"--json={network / 'cost.json'}",
+        )  # fmt: skip
 
 
 def recognise(suite, root: Path, network: Path, folder: Path) -> None:

@@ -70,16 +70,28 @@ def test_results_are_read_from_the_runs(tmp_path):
         }  # fmt: skip
         (folder / "metric-kid1k.jsonl").write_text(json.dumps(line) + "\n")
         (folder / "recognised.json").write_text('{"recognised": 0.5}')
-        (folder / "stats.jsonl").write_text('{"timing/total_sec": 7200.0}\n')
+        tick = {"images": 64, "timing/total_sec": 3600.0, "d/loss": 0.5}
+        tick["timing/cpu_sec_per_tick"] = 5400.0
+        later = tick | {"images": 128, "timing/total_sec": 7200.0}
+        (folder / "stats.jsonl").write_text(json.dumps(tick) + "\n" + json.dumps(later))
+        timed = {"parameters": 4000, "executed": 2e6, "latency": {"p50_ms": 8.0}}
+        teacher = {"latency": {"p50_ms": 20.0}}
+        (folder / "cost.json").write_text(
+            json.dumps({"teacher": teacher, "network": timed})
+        )
+        Image.new("L", (16, 16), 99).save(folder / "grid.png")
     assert collect.rows(suite, tmp_path) == []  # not done
     (tmp_path / "seed1" / "a" / "DONE").touch()
     (row,) = collect.rows(suite, tmp_path)
     assert (row["arm"], row["seed"], row["kid1k"]) == ("a", 1, 0.04)
-    assert (row["recognised"], row["hours"]) == (0.5, 2.0)
-    collect.write(suite, tmp_path)
+    assert (row["recognised"], row["hours"], row["cpu_hours"]) == (0.5, 2.0, 3.0)
+    assert (row["params_k"], row["mmacs"], row["speedup"]) == (4.0, 2.0, 2.5)
+    written = [path.name for path in collect.write(suite, tmp_path)]
+    pictures = ["results.png", "curves.png", "samples.png"]
+    assert written == ["results.csv", "results.md", *pictures]
     text = (tmp_path / "results.md").read_text()
     assert "kid1k value 0.001, images 64" in text
-    assert "| a | stage one alone | 1 | 0.04 | 0.5 | 2 |" in text
+    assert "| a | stage one alone | 1 | 0.04 | 0.5 | 4 | 2 | 2.5 | 2 | 3 |" in text
     assert (tmp_path / "results.csv").read_text().startswith("arm,seed,images,kid1k")
 
 

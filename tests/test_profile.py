@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import deploy_networks
+import pytest
 
 from dglgan_tf.networks import base, files
 
@@ -45,4 +46,9 @@ def test_command_counts_times_and_writes(tmp_path):
             r["network"]: r for r in csv.DictReader(file) if r["layer"] == "total"
         }
     assert int(totals["narrow"]["parameters"]) == parameters[1]
-    assert json.loads(values.read_text())["teacher"]["parameters"] == parameters[0]
+    told = json.loads(values.read_text())
+    assert told["teacher"]["parameters"] == parameters[0]
+    for name, item in told.items():
+        assert 0 < item["latency"]["p50_ms"] <= item["latency"]["p95_ms"]
+        assert float(totals[name]["ms"]) == pytest.approx(item["latency"]["p50_ms"])
+        assert sum(item["layer_ms"].values()) > 0

@@ -131,28 +131,48 @@ def _percent(value, whole) -> str:
     return f"{100 * value / whole:.1f}" if whole else "-"
 
 
-def compare_csv(networks: dict) -> str:
-    """Returns the rows of all networks as CSV, exact integers, totals last."""
+def compare_csv(
+    networks: dict, latency: dict | None = None, layer_ms: dict | None = None
+) -> str:
+    """Returns the rows of all networks as CSV, exact integers, totals last.
+
+    Args:
+      networks, latency, layer_ms: as for `compare`; the column `ms` is empty where
+        nothing was measured, and the median of a whole call in the line of totals.
+    """
     costs = count_all(networks)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["network", "layer", "kind", "output_shape", *_FIELDS])
+    writer.writerow(["network", "layer", "kind", "output_shape", *_FIELDS, "ms"])
     for name, cost in costs.items():
+        spent = (layer_ms or {}).get(name, {})
         for row in cost.rows:
             shape = "x".join(map(str, row.output_shape))
             numbers = [getattr(row, field) for field in _FIELDS]
-            writer.writerow([name, row.path, row.kind, shape, *numbers])
+            milliseconds = spent.get(row.path, "")
+            writer.writerow([name, row.path, row.kind, shape, *numbers, milliseconds])
         totals = [sum(getattr(row, field) for row in cost.rows) for field in _FIELDS]
-        writer.writerow([name, "total", "", "", *totals])
+        whole = latency[name].p50_ms if name in (latency or {}) else ""
+        writer.writerow([name, "total", "", "", *totals, whole])
     return text.getvalue()
 
 
-def compare_json(networks: dict) -> str:
-    """Returns {network: every field of its `macs.Cost`} as JSON."""
-    costs = count_all(networks)
-    return json.dumps(
-        {name: dataclasses.asdict(cost) for name, cost in costs.items()}, indent=2
-    )
+def compare_json(
+    networks: dict, latency: dict | None = None, layer_ms: dict | None = None
+) -> str:
+    """Returns {network: every field of its `macs.Cost`, 'latency', 'layer_ms'} as JSON.
+
+    Args:
+      networks, latency, layer_ms: as for `compare`; None where nothing was measured.
+    """
+    found = {}
+    for name, cost in count_all(networks).items():
+        timed = (latency or {}).get(name)
+        found[name] = dataclasses.asdict(cost) | {
+            "latency": timed and dataclasses.asdict(timed),
+            "layer_ms": (layer_ms or {}).get(name),
+        }
+    return json.dumps(found, indent=2)
 
 
 def speedups(costs: dict, times: dict) -> list[str]:
