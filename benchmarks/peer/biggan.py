@@ -1,8 +1,9 @@
-"""BigGAN in PyTorch, as the paper describes it: what ours is timed against.
+"""BigGAN in PyTorch, operation by operation as BigGAN-PyTorch.
 
-Written for the benchmark from Brock et al. 2019 (appendix B): channels first, nearest
-upsampling before and average pooling after each convolution, no rewrites. The widths
-are those of 32 px.
+Written for this benchmark from the paper (Brock et al. 2019, appendix B) and from what
+the authors' code is known to execute: channels first, a power step of every layer at
+each call, nearest upsampling before and average pooling after each convolution, the
+normalisation first and then gain and bias. The widths are those of 32 px.
 """
 
 import torch
@@ -17,18 +18,23 @@ class Spectral(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(*shape))
         nn.init.orthogonal_(self.weight)
-        self.register_buffer("u", torch.randn(shape[0]))
+        self.register_buffer("u", torch.randn(1, shape[0]))
+        self.register_buffer("sigma", torch.ones(1))
         self.eps = eps
 
     def normalized(self):
         """Returns weight / sigma; moves u in training mode."""
-        matrix = self.weight.flatten(1)
+        matrix = self.weight.view(self.weight.shape[0], -1)
         with torch.no_grad():
-            v = functional.normalize(matrix.t() @ self.u, dim=0, eps=self.eps)
-            u = functional.normalize(matrix @ v, dim=0, eps=self.eps)
+            v = functional.normalize(torch.matmul(self.u, matrix), eps=self.eps)
+            u = functional.normalize(torch.matmul(v, matrix.t()), eps=self.eps)
             if self.training:
-                self.u.copy_(u)
-        return self.weight / torch.dot(u, matrix @ v)
+                self.u[:] = u
+        sigma = torch.squeeze(torch.matmul(torch.matmul(v, matrix.t()), u.t()))
+        if self.training:
+            with torch.no_grad():
+                self.sigma[:] = sigma
+        return self.weight / sigma
 
 
 class Conv(Spectral):
@@ -65,6 +71,23 @@ class Embedding(Spectral):
         return functional.embedding(labels, self.normalized())
 
 
+class Norm(nn.Module):
+    """BatchNorm with running moments; gain and bias only where they are learned."""
+
+    def __init__(self, channels, affine):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("variance", torch.ones(channels))
+        self.gain = nn.Parameter(torch.ones(channels)) if affine else None
+        self.bias = nn.Parameter(torch.zeros(channels)) if affine else None
+
+    def forward(self, x):
+        """[N, C, H, W] -> the same."""
+        moments = self.mean, self.variance
+        affine = self.gain, self.bias
+        return functional.batch_norm(x, *moments, *affine, self.training, 0.1, 1e-5)
+
+
 class ConditionalNorm(nn.Module):
     """BatchNorm, then a gain and a bias linear in the condition."""
 
@@ -72,11 +95,11 @@ class ConditionalNorm(nn.Module):
         super().__init__()
         self.gain = Linear(length, channels, bias=False)
         self.bias = Linear(length, channels, bias=False)
-        self.norm = nn.BatchNorm2d(channels, affine=False)
+        self.norm = Norm(channels, affine=False)
 
     def forward(self, x, condition):
         """[N, C, H, W], [N, D] -> [N, C, H, W]."""
-        gain = 1 + self.gain(condition)[:, :, None, None]
+        gain = (1 + self.gain(condition))[:, :, None, None]
         return self.norm(x) * gain + self.bias(condition)[:, :, None, None]
 
 
@@ -113,7 +136,7 @@ class Generator(nn.Module):
         self.blocks = nn.ModuleList(
             GeneratorBlock(width, width, length) for _ in range(blocks)
         )
-        self.norm = nn.BatchNorm2d(width)
+        self.norm = Norm(width, affine=True)
         self.output = Conv(width, 3, 3)
 
     def forward(self, z, labels):

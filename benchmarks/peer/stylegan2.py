@@ -1,9 +1,12 @@
-"""StyleGAN2 in PyTorch, as the paper describes it: what ours is timed against.
+"""StyleGAN2 in PyTorch, operation by operation as stylegan2-ada-pytorch on a CPU.
 
-Written for the benchmark from Karras et al. 2020: channels first, modulated weights
-for each sample in a grouped convolution (appendix B), FIR filters by zero insertion,
-padding and a depthwise convolution. Unconditional, skip generator, residual
-discriminator.
+Written for this benchmark from the paper (Karras et al. 2020) and from what NVIDIA's
+code is known to execute where no CUDA kernel applies: channels first; filters by zero
+insertion, padding, a 4x4 depthwise convolution at full resolution, then slicing; bias,
+leaky ReLU and gain as passes of their own; gains multiplied into the weights at each
+call. Modulation scales activations around one convolution in training and the weights
+of a grouped convolution in inference. Unconditional, skip generator, residual
+discriminator, float32 (so no clamps).
 """
 
 import math
@@ -14,6 +17,7 @@ from torch.nn import functional
 
 TAPS = torch.tensor([1.0, 3.0, 3.0, 1.0])
 FIR = torch.outer(TAPS, TAPS) / TAPS.sum() ** 2
+GAIN = math.sqrt(2)
 
 
 def width_at(resolution, channel_base, channel_max):
@@ -24,8 +28,9 @@ def width_at(resolution, channel_base, channel_max):
 def fir(x, gain, before, after, stride=1):
     """Pads [N, C, H, W], filters each channel, keeps every `stride`-th sample."""
     x = functional.pad(x, [before, after, before, after])
-    kernel = (gain * FIR).expand(x.shape[1], 1, 4, 4)
-    return functional.conv2d(x, kernel, groups=x.shape[1], stride=stride)
+    kernel = (gain * FIR).expand(x.shape[1], 1, 4, 4).contiguous()
+    x = functional.conv2d(x, kernel, groups=x.shape[1])
+    return x[:, :, ::stride, ::stride]
 
 
 def upsample(x):
@@ -36,9 +41,35 @@ def upsample(x):
     return fir(x, 4, 2, 1)
 
 
-def activate(x):
-    """Leaky ReLU with a gain of sqrt(2)."""
-    return functional.leaky_relu(x, 0.2) * math.sqrt(2)
+def bias_act(x, bias=None, active=True, gain=1.0):
+    """Bias, leaky ReLU and gain, each a pass of its own; [N, C, ...]."""
+    if bias is not None:
+        x = x + bias.reshape([-1, *[1] * (x.ndim - 2)])
+    if active:
+        x = functional.leaky_relu(x, 0.2)
+        gain = GAIN * gain
+    return x if gain == 1 else x * gain
+
+
+class AddScaled(torch.autograd.Function):
+    """x * factor + summand in one pass each way."""
+
+    @staticmethod
+    def forward(ctx, x, factor, summand):
+        """[N, C, H, W], [N, C, 1, 1], [N or 1, 1, H, W]."""
+        ctx.save_for_backward(x, factor)
+        ctx.shape = summand.shape
+        return torch.addcmul(summand, x, factor)
+
+    @staticmethod
+    def backward(ctx, upstream):
+        """Differentiable once more."""
+        x, factor = ctx.saved_tensors
+        return (
+            upstream * factor,
+            (upstream * x).sum([2, 3], keepdim=True),
+            upstream.sum_to_size(ctx.shape),
+        )
 
 
 class Linear(nn.Module):
@@ -48,45 +79,55 @@ class Linear(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outputs, inputs) / lr_multiplier)
         self.bias = nn.Parameter(torch.full([outputs], bias / lr_multiplier))
-        self.scale, self.lr_multiplier = (
-            lr_multiplier / math.sqrt(inputs),
-            lr_multiplier,
-        )
-        self.active = active
+        self.scale = lr_multiplier / math.sqrt(inputs)
+        self.lr_multiplier, self.active = lr_multiplier, active
 
     def forward(self, x):
         """[N, inputs] -> [N, outputs]."""
-        bias = self.bias * self.lr_multiplier
-        x = functional.linear(x, self.weight * self.scale, bias)
-        return activate(x) if self.active else x
+        weight, bias = self.weight * self.scale, self.bias
+        if self.lr_multiplier != 1:
+            bias = bias * self.lr_multiplier
+        if self.active:
+            return bias_act(x.matmul(weight.t()), bias)
+        return torch.addmm(bias[None], x, weight.t())
 
 
-class Modulated(nn.Module):
-    """Convolution with weights of each sample's own, in groups."""
+def modulated(x, weight, style, noise=None, up=False, demodulate=True, joined=False):
+    """Modulated convolution: [N, C, H, W], [C', C, k, k], [N, C] -> [N, C', H', W'].
 
-    def __init__(self, inputs, outputs, size, w_dim, up=False, demodulate=True):
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(outputs, inputs, size, size))
-        self.affine = Linear(w_dim, inputs, bias=1.0)
-        self.scale = 1 / math.sqrt(inputs * size**2)
-        self.up, self.demodulate, self.padding = up, demodulate, size // 2
+    Args:
+      joined: scale weights for a grouped convolution (inference) instead of scaling
+        activations (training).
+    """
+    n, size = len(x), weight.shape[-1]
+    factors = None
+    if demodulate or joined:
+        own = weight[None] * style.reshape(n, 1, -1, 1, 1)
+    if demodulate:
+        factors = (own.square().sum([2, 3, 4]) + 1e-8).rsqrt()
+    if not joined:
+        x = x * style.reshape(n, -1, 1, 1)
+        x = resampled(x, weight, size // 2, up, 1)
+        if demodulate:
+            return AddScaled.apply(x, factors.reshape(n, -1, 1, 1), noise)
+        return x
+    if demodulate:
+        own = own * factors.reshape(n, -1, 1, 1, 1)
+    x = x.reshape(1, -1, *x.shape[2:])
+    x = resampled(x, own.reshape(-1, *own.shape[2:]), size // 2, up, n)
+    x = x.reshape(n, -1, *x.shape[2:])
+    return x if noise is None else x.add_(noise)
 
-    def forward(self, x, w):
-        """[N, C, H, W], [N, w_dim] -> [N, C', H', W']."""
-        n, c, height, width = x.shape
-        style = self.affine(w)[:, None, :, None, None]
-        weight = self.weight * self.scale * style
-        if self.demodulate:
-            squares = weight.square().sum([2, 3, 4], keepdim=True)
-            weight = weight * torch.rsqrt(squares + 1e-8)
-        x = x.reshape(1, n * c, height, width)
-        if self.up:
-            weight = weight.transpose(1, 2).flatten(0, 1)
-            x = functional.conv_transpose2d(x, weight, stride=2, groups=n)
-            return fir(x.reshape(n, -1, *x.shape[2:]), 4, 1, 1)
-        weight = weight.flatten(0, 1)
-        x = functional.conv2d(x, weight, padding=self.padding, groups=n)
-        return x.reshape(n, -1, height, width)
+
+def resampled(x, weight, padding, up, groups):
+    """Convolution, or the transposed one of stride 2 and then the filter."""
+    if not up:
+        return functional.conv2d(x, weight, padding=padding, groups=groups)
+    outputs, inputs, height, width = weight.shape
+    weight = weight.reshape(groups, outputs // groups, inputs, height, width)
+    weight = weight.transpose(1, 2).reshape(-1, outputs // groups, height, width)
+    x = functional.conv_transpose2d(x, weight, stride=2, groups=groups)
+    return fir(x, 4, 1, 1)
 
 
 class Layer(nn.Module):
@@ -94,17 +135,22 @@ class Layer(nn.Module):
 
     def __init__(self, inputs, outputs, w_dim, side, up):
         super().__init__()
-        self.conv = Modulated(inputs, outputs, 3, w_dim, up)
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3))
+        self.affine = Linear(w_dim, inputs, bias=1.0)
         self.register_buffer("constant", torch.randn(side, side))
         self.strength = nn.Parameter(torch.zeros([]))
         self.bias = nn.Parameter(torch.zeros(outputs))
+        self.side, self.up = side, up
 
     def forward(self, x, w):
         """[N, C, H, W], [N, w_dim] -> [N, C', H', W']."""
-        x = self.conv(x, w)
-        noise = torch.randn(len(x), 1, *x.shape[2:]) if self.training else self.constant
-        x = x + noise * self.strength
-        return activate(x + self.bias[:, None, None])
+        style, noise = self.affine(w), self.constant
+        if self.training:
+            noise = torch.randn(len(x), 1, self.side, self.side)
+        noise = noise * self.strength
+        joined = not self.training
+        x = modulated(x, self.weight, style, noise, self.up, joined=joined)
+        return bias_act(x, self.bias)
 
 
 class ToRGB(nn.Module):
@@ -112,12 +158,16 @@ class ToRGB(nn.Module):
 
     def __init__(self, inputs, w_dim):
         super().__init__()
-        self.conv = Modulated(inputs, 3, 1, w_dim, demodulate=False)
+        self.weight = nn.Parameter(torch.randn(3, inputs, 1, 1))
+        self.affine = Linear(w_dim, inputs, bias=1.0)
+        self.scale = 1 / math.sqrt(inputs)
         self.bias = nn.Parameter(torch.zeros(3))
 
     def forward(self, x, w):
         """[N, C, H, W], [N, w_dim] -> [N, 3, H, W]."""
-        return self.conv(x, w) + self.bias[:, None, None]
+        style, joined = self.affine(w) * self.scale, not self.training
+        x = modulated(x, self.weight, style, demodulate=False, joined=joined)
+        return bias_act(x, self.bias, active=False)
 
 
 class Generator(nn.Module):
@@ -142,14 +192,16 @@ class Generator(nn.Module):
     def map(self, z):
         """[N, dim_z] -> [N, num_ws, w_dim], with style mixing and w_avg in training."""
         w = self._map(z)
+        if self.training:
+            self.w_avg.copy_(w.detach().mean(0).lerp(self.w_avg, 0.995))
         ws = w[:, None].repeat(1, self.num_ws, 1)
         if not self.training:
             return ws
-        self.w_avg.lerp_(w.detach().mean(0), 0.005)
-        if torch.rand([]) < 0.9:
-            first = int(torch.randint(1, self.num_ws, []))
-            other = self._map(torch.randn_like(z))[:, None]
-            ws = torch.cat([ws[:, :first], other.repeat(1, self.num_ws - first, 1)], 1)
+        first = int(torch.randint(1, self.num_ws, []))
+        if torch.rand([]) >= 0.9:
+            first = self.num_ws
+        other = self._map(torch.randn_like(z))[:, None].repeat(1, self.num_ws, 1)
+        ws[:, first:] = other[:, first:]
         return ws
 
     def _map(self, z):
@@ -158,14 +210,14 @@ class Generator(nn.Module):
     def synthesize(self, ws):
         """[N, num_ws, w_dim] -> [N, 3, H, W]."""
         ws = ws.unbind(1)
-        x = self.constant.repeat(len(ws[0]), 1, 1, 1)
+        x = self.constant[None].repeat(len(ws[0]), 1, 1, 1)
         x = self.layers[0](x, ws[0])
         images = self.to_rgb[0](x, ws[1])
         for index in range(1, len(self.to_rgb)):
             x = self.layers[2 * index - 1](x, ws[2 * index - 1])
             x = self.layers[2 * index](x, ws[2 * index])
             rgb = self.to_rgb[index](x, ws[2 * index + 1])
-            images = upsample(images) + rgb
+            images = upsample(images).add_(rgb)
         return images
 
     def forward(self, z, labels=None):
@@ -183,15 +235,16 @@ class Conv(nn.Module):
         self.scale = 1 / math.sqrt(inputs * size**2)
         self.size, self.down = size, down
 
-    def forward(self, x):
+    def forward(self, x, gain=1.0):
         """[N, C, H, W] -> [N, C', H', W']."""
         weight, pad = self.weight * self.scale, self.size // 2
-        if self.down:
-            x = fir(x, 1, pad + 1, pad + 1)
-            x = functional.conv2d(x, weight, self.bias, stride=2)
+        if self.down and self.size == 1:
+            x = functional.conv2d(fir(x, 1, 1, 1, stride=2), weight)
+        elif self.down:
+            x = functional.conv2d(fir(x, 1, pad + 1, pad + 1), weight, stride=2)
         else:
-            x = functional.conv2d(x, weight, self.bias, padding=pad)
-        return x if self.bias is None else activate(x)
+            x = functional.conv2d(x, weight, padding=pad)
+        return bias_act(x, self.bias, self.bias is not None, gain)
 
 
 class Block(nn.Module):
@@ -205,7 +258,8 @@ class Block(nn.Module):
 
     def forward(self, x):
         """[N, C, H, W] -> [N, C', H/2, W/2]."""
-        return (self.conv1(self.conv0(x)) + self.skip(x)) * math.sqrt(0.5)
+        around = self.skip(x, math.sqrt(0.5))
+        return around.add_(self.conv1(self.conv0(x), math.sqrt(0.5)))
 
 
 class Discriminator(nn.Module):
@@ -232,7 +286,7 @@ class Discriminator(nn.Module):
             x = block(x)
         n, c, h, w = x.shape
         y = x.reshape(min(4, n), -1, c, h, w)
-        y = (y - y.mean(0)).square().mean(0).add(1e-8).sqrt().mean([1, 2, 3])
-        y = y.repeat(min(4, n))[:, None, None, None].expand(n, 1, h, w)
+        y = ((y - y.mean(0)).square().mean(0) + 1e-8).sqrt().mean([1, 2, 3])
+        y = y.reshape(-1, 1, 1, 1).repeat(min(4, n), 1, h, w)
         x = self.conv(torch.cat([x, y], 1))
         return self.output(self.dense(x.flatten(1)))[:, 0]

@@ -1,9 +1,11 @@
 """The training phases and the sampling of the PyTorch peer.
 
-The same optimizer steps as ours, phase by phase (`benchmarks.training`): Adam, moving
-average of the generator, hinge losses and one joint discriminator pass for BigGAN,
-logistic losses, R1 and path-length regularization for StyleGAN2. Gradients are only
-taken where they are used, as the authors' codes do.
+The same optimizer steps as ours, phase by phase (`benchmarks.ours`), each as its
+authors' code does it: BigGAN with hinge losses, one joint discriminator pass and an
+average over the whole state; StyleGAN2 with logistic losses, a backward pass for fakes
+and one for reals, R1 and path-length regularization in steps of their own, gradients
+cleared of what is not finite. Gradients are only taken where they are used; Adam of
+PyTorch goes from parameter to parameter on a CPU.
 """
 
 import contextlib
@@ -81,11 +83,16 @@ class Peer:
         z = torch.randn(size, self.generator.dim_z)
         return self.generator(z, labels), labels
 
-    def descend(self, name, loss):
-        """One optimizer step."""
+    def descend(self, name, *losses):
+        """One optimizer step; losses are functions, run and differentiated in turn."""
         self.optimizers[name].zero_grad(set_to_none=True)
-        loss.backward()
+        for loss in losses:
+            loss().backward()
+        self.clean(name)
         self.optimizers[name].step()
+
+    def clean(self, name):
+        """Nothing; StyleGAN2 looks at its gradients here."""
 
     def trains(self, generator: bool):
         """Takes gradients of one player only."""
@@ -97,16 +104,6 @@ class Peer:
         if self.teacher is None:
             return 0.0
         return 0.1 * g_loss(self.teacher(fake, labels)).mean()
-
-    @torch.no_grad()
-    def ema(self):
-        """Moves the averaged generator."""
-        pairs = zip(self.average.parameters(), self.generator.parameters(), strict=True)
-        for average, value in pairs:
-            average.lerp_(value, 0.001)
-        pairs = zip(self.average.buffers(), self.generator.buffers(), strict=True)
-        for average, value in pairs:
-            average.copy_(value)
 
     @torch.no_grad()
     def sample(self):
@@ -125,20 +122,32 @@ class BigGANPeer(Peer):
     def d(self):
         """Discriminator step on fakes and reals in one pass."""
         self.trains(generator=False)
+        self.descend("d", self._d_loss)
+
+    def _d_loss(self):
         with torch.no_grad():
             fake, labels = self.fakes(self.batch)
         images = torch.cat([fake, self.images])
         logits = self.discriminator(images, torch.cat([labels, self.image_labels]))
         fake, real = logits.split(self.batch)
-        loss = functional.relu(1 - real).mean() + functional.relu(1 + fake).mean()
-        self.descend("d", loss)
+        return functional.relu(1 - real).mean() + functional.relu(1 + fake).mean()
 
     def g(self):
         """Generator step."""
         self.trains(generator=True)
+        self.descend("g", self._g_loss)
+
+    def _g_loss(self):
         fake, labels = self.fakes(self.batch)
         loss = -self.discriminator(fake, labels).mean()
-        self.descend("g", loss + self.guidance(fake, labels, torch.neg))
+        return loss + self.guidance(fake, labels, torch.neg)
+
+    @torch.no_grad()
+    def ema(self):
+        """Moves the averaged generator, buffers included."""
+        source = self.generator.state_dict()
+        for name, average in self.average.state_dict().items():
+            average.copy_(average * 0.9999 + source[name] * (1 - 0.9999))
 
 
 class StyleGAN2Peer(Peer):
@@ -155,16 +164,30 @@ class StyleGAN2Peer(Peer):
         names = ("g", "g_reg", "d", "d_reg", "ema", "sample")
         return {name: getattr(self, name) for name in names}
 
+    def clean(self, name):
+        """Takes what is not finite out of the gradients."""
+        for group in self.optimizers[name].param_groups:
+            for parameter in group["params"]:
+                gradient = parameter.grad
+                if gradient is not None:
+                    torch.nan_to_num(gradient, 0.0, 1e5, -1e5, out=gradient)
+
     def g(self):
         """Generator step."""
         self.trains(generator=True)
+        self.descend("g", self._g_loss)
+
+    def _g_loss(self):
         fake, _ = self.fakes(self.batch)
         loss = _g_logistic(self.discriminator(fake)).mean()
-        self.descend("g", loss + self.guidance(fake, None, _g_logistic))
+        return loss + self.guidance(fake, None, _g_logistic)
 
     def g_reg(self):
         """Path-length step on half the batch, times its interval of 4."""
         self.trains(generator=True)
+        self.descend("g", self._path_length_loss)
+
+    def _path_length_loss(self):
         z = torch.randn(self.batch // 2, self.generator.dim_z)
         ws = self.generator.map(z)
         images = self.generator.synthesize(ws)
@@ -174,25 +197,42 @@ class StyleGAN2Peer(Peer):
         lengths = gradient.square().sum(2).mean(1).sqrt()
         mean = self.mean_length.lerp(lengths.mean(), 0.01)
         self.mean_length = mean.detach()
-        self.descend("g", 4 * 2 * (lengths - mean).square().mean())
+        penalty = 2 * (lengths - mean).square()
+        return 4 * (images[:, 0, 0, 0] * 0 + penalty).mean()
 
     def d(self):
         """Discriminator step, fakes and reals apart."""
         self.trains(generator=False)
-        with torch.no_grad():
-            fake, _ = self.fakes(self.batch)
-        loss = functional.softplus(self.discriminator(fake)).mean()
-        loss = loss + functional.softplus(-self.discriminator(self.images)).mean()
-        self.descend("d", loss)
+        self.descend("d", self._fake_loss, self._real_loss)
+
+    def _fake_loss(self):
+        fake, _ = self.fakes(self.batch)  # no graph: its parameters need no gradient
+        return functional.softplus(self.discriminator(fake)).mean()
+
+    def _real_loss(self):
+        return functional.softplus(-self.discriminator(self.images)).mean()
 
     def d_reg(self):
         """R1 step on reals, times its interval of 16."""
         self.trains(generator=False)
+        self.descend("d", self._r1_loss)
+
+    def _r1_loss(self):
         images = self.images.detach().requires_grad_(True)
-        total = self.discriminator(images).sum()
-        (gradient,) = torch.autograd.grad(total, images, create_graph=True)
-        penalty = gradient.square().sum([1, 2, 3]).mean()
-        self.descend("d", 16 * 10 / 2 * penalty)
+        logits = self.discriminator(images)
+        (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
+        penalty = 10 / 2 * gradient.square().sum([1, 2, 3])
+        return 16 * (logits * 0 + penalty).mean()
+
+    @torch.no_grad()
+    def ema(self):
+        """Moves the averaged generator; buffers are copied."""
+        pairs = zip(self.average.parameters(), self.generator.parameters(), strict=True)
+        for average, value in pairs:
+            average.copy_(value.lerp(average, 0.5 ** (8 / 10_000)))
+        pairs = zip(self.average.buffers(), self.generator.buffers(), strict=True)
+        for average, value in pairs:
+            average.copy_(value)
 
 
 def _g_logistic(logits):

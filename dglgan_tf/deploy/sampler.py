@@ -12,11 +12,13 @@ import numpy as np
 
 from dglgan_tf import latents, runs
 from dglgan_tf.compat import tf
-from dglgan_tf.deploy import truncation
+from dglgan_tf.deploy import partial, truncation
 from dglgan_tf.layers import spectral_norm
 from dglgan_tf.networks import base, files
 
 NOISE_MODES = ("const", "random", "none")
+
+_SMALL = 2**26  # bytes of weights
 
 
 @dataclasses.dataclass(frozen=True)
@@ -201,15 +203,41 @@ def from_network(network: base.Generator, noise="const", info=None, source=""):
     facts = generator_facts(network, noise, info)
     prepare(network)
 
-    @tf.function
-    def traced(z, labels, value, seed):
-        return generate(network, z, labels, value, facts.noise, seed)
+    weights = partial.Weights()
+    programs = {}
 
     def call(z, labels, value, seed):
         value = None if value is None else tf.constant(value, tf.float32)
-        return traced(z, labels, value, seed)
+        given = {"z": z, "labels": labels, "truncation": value, "seed": seed}
+        given = {k: tf.convert_to_tensor(v) for k, v in given.items() if v is not None}
+        key = tuple((name, tensor.shape) for name, tensor in given.items())
+        if key not in programs:
+            programs[key] = _program(network, facts, given, weights)
+        return programs[key](*given.values())
 
     return Sampler(facts, call, str(source))
+
+
+def _program(network, facts, given, weights):
+    """Returns a function of `given`'s tensors; what is constant is evaluated now."""
+
+    def function(*tensors):
+        found = dict(zip(given, tensors, strict=True))
+        return generate(
+            network,
+            found["z"],
+            found.get("labels"),
+            found.get("truncation"),
+            facts.noise,
+            found.get("seed"),
+        )
+
+    specs = [tf.TensorSpec(t.shape, t.dtype, name) for name, t in given.items()]
+    program = partial.evaluate(function, specs)
+    # Constants in a graph are faster than variables, and held several times.
+    small = sum(value.nbytes for value in program.values.values()) <= _SMALL
+    run = partial.callable_of(program, None if small else weights)
+    return tf.function(run, autograph=False)
 
 
 def load_generator(name) -> tuple[base.Generator, dict]:

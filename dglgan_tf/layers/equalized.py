@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from dglgan_tf.compat import keras, tf
+from dglgan_tf.ops import activation as activation_ops
 from dglgan_tf.ops import bias, ledger, resample
 
 SLOPE = 0.2
@@ -20,7 +21,7 @@ GAINS = {"linear": 1.0, "lrelu": math.sqrt(2.0)}
 def activate(x: tf.Tensor, activation: str, clamp: float | None) -> tf.Tensor:
     """Leaky ReLU (or nothing) and the clamp; the gain is in `x` already."""
     if activation == "lrelu":
-        x = tf.nn.leaky_relu(x, SLOPE)
+        x = activation_ops.leaky_relu(x, SLOPE)
     if clamp is not None:
         x = tf.clip_by_value(x, -clamp, clamp)
     return x

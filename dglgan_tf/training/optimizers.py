@@ -67,7 +67,34 @@ def adam(
     """
     _in_range(learning_rate, {"beta_1": beta_1, "beta_2": beta_2})
     rate, betas = lazy_correction(learning_rate, (beta_1, beta_2), reg_interval_steps)
-    return keras.optimizers.Adam(rate, *betas, epsilon=epsilon, jit_compile=False)
+    return _Adam(rate, *betas, epsilon=epsilon, jit_compile=False)
+
+
+class _Adam(keras.optimizers.Adam):
+    """Adam of Keras by one fused operation for each variable.
+
+    The same formula; Keras writes it as some twenty operations, which take three
+    times as long on small variables.
+    """
+
+    def update_step(self, gradient, variable):
+        """Moves one variable; replica or update context."""
+        dtype = variable.dtype
+        step = tf.cast(self.iterations + 1, dtype)
+        index = self._index_dict[self._var_key(variable)]
+        betas = [tf.cast(beta, dtype) for beta in (self.beta_1, self.beta_2)]
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[index].handle,
+            v=self._velocities[index].handle,
+            beta1_power=tf.pow(betas[0], step),
+            beta2_power=tf.pow(betas[1], step),
+            lr=tf.cast(self.learning_rate, dtype),
+            beta1=betas[0],
+            beta2=betas[1],
+            epsilon=tf.cast(self.epsilon, dtype),
+            grad=tf.convert_to_tensor(gradient),
+        )
 
 
 @gin.configurable

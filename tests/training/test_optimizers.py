@@ -130,3 +130,19 @@ def test_gin_chooses_the_values():
     optimizer = optimizers.adam()
     assert float(optimizer.learning_rate) == 0.25
     assert optimizer.beta_2 == 0.5
+
+
+def test_adam_equals_that_of_keras_in_its_state_too():
+    mine = optimizers.adam(0.05, 0.3, 0.9)
+    theirs = compat.keras.optimizers.Adam(
+        0.05, 0.3, 0.9, epsilon=1e-8, jit_compile=False
+    )
+    start, random = np.float32([[1.0, -2.0], [0.5, 3.0]]), np.random.RandomState(0)
+    pair = [tf.Variable(start), tf.Variable(start)]
+    for _ in range(3):
+        gradient = tf.constant(random.standard_normal([2, 2]), tf.float32)
+        for optimizer, variable in zip((mine, theirs), pair, strict=True):
+            optimizer.apply_gradients([(gradient, variable)])
+    np.testing.assert_allclose(pair[0], pair[1], rtol=1e-6)
+    for a, b in zip(optimizers.state(mine), optimizers.state(theirs), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5)
