@@ -139,7 +139,7 @@ class Trainer:
             self.state, objective, layout, self._is_local()
         )
         self._check_and_scale(loss_scale)
-        self._mask(sparsity)
+        self._add_masks(sparsity)
         self.data_seconds = 0.0
         self._rates, self._steps = {}, {}  # by optimizer and by phase
         self._averages = self._adapt = self._reals = None
@@ -149,7 +149,7 @@ class Trainer:
         if loss_scale is not None:
             self.phases = loss_scale.attach(self.state, self.phases)
 
-    def _mask(self, sparsity):
+    def _add_masks(self, sparsity):
         networks = self.state.networks
         self._masks = sparsity.masks(networks, self.phases) if sparsity else []
         for masks in self._masks:
