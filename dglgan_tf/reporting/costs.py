@@ -42,8 +42,8 @@ def shown(counted: dict[str, macs.Cost]) -> list[dict]:
         {
             "title": "Totals",
             "caption": f"For one image; percentages are of {reference}. "
-            "Up-convolutions count at their input or at their output resolution; executed is what runs "
-            "after exact rewrites, filters included.",
+            "Up-convolutions count at their input or at their output resolution; "
+            "executed is what runs after exact rewrites, filters included.",
             "head": head,
             "rows": rows,
         },
