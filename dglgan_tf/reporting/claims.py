@@ -86,6 +86,7 @@ def tiles(found) -> list[dict]:
             text = ", ".join(f"{r['network']} {score(r, metric)}" for r in others)
             value, _, deviation = score(student, metric).partition(" ± ")
             label = f"± {deviation} {metric}" if deviation else metric
+            label = label.replace("[", "\u200b[")  # where a line may break
             shown.append({"value": value, "label": label, "detail": text})
     return shown
 
