@@ -99,21 +99,24 @@ def _scaled(whole, least, limit, priced, tolerance, step, rounds: int = 12):
 
 
 def _filled(found, whole, keep, limit, priced, tolerance, step):
-    """Widens places by one step each, the relatively narrowest first."""
+    """Widens places to the next multiple: the relatively narrowest first, or last."""
     places = [i for i in range(len(found)) if i not in keep]
-    while priced(found) < (1 - tolerance) * limit:
-        wider = {
-            i: (*found[:i], found[i] + step, *found[i + 1 :])
-            for i in places
-            if found[i] + step <= whole[i]
-        }
-        allowed = {i: w for i, w in wider.items() if priced(w) <= limit}
-        if not allowed:
+    places.sort(key=lambda i: found[i] / whole[i])
+    best = found
+    for order in (places, places[::-1]):
+        wider = _widened(found, order, whole, limit, priced, tolerance, step)
+        best = max(best, wider, key=priced)
+        if priced(best) >= (1 - tolerance) * limit:
             break
-        costliest = max(allowed.values(), key=priced)
-        if priced(costliest) >= (1 - tolerance) * limit:
-            return costliest
-        place = min(allowed, key=lambda i: found[i] / whole[i])
-        places.remove(place)
-        found = allowed[place]
+    return best
+
+
+def _widened(found, places, whole, limit, priced, tolerance, step):
+    for place in places:
+        if priced(found) >= (1 - tolerance) * limit:
+            break
+        width = (found[place] // step + 1) * step
+        wider = (*found[:place], width, *found[place + 1 :])
+        if width <= whole[place] and priced(wider) <= limit:
+            found = wider
     return found
