@@ -58,7 +58,7 @@ def solve(
     for step in [s for s in steps if s <= fine] or steps[-1:]:
         found = _scaled(whole, least, limit, priced, tolerance, step)
         found = _filled(found, whole, keep, limit, priced, tolerance, step)
-        if priced(found) > priced(best):
+        if best == least or priced(found) > priced(best):
             best = found
         if priced(best) >= (1 - tolerance) * limit:
             break
@@ -93,7 +93,9 @@ def _scaled(whole, least, limit, priced, tolerance, step, rounds: int = 12):
             below, low = factor, found
         else:
             above, high = factor, found
-        if (1 - tolerance) * limit <= priced(low) or at(below) == at(above):
+        # Where width hardly costs, the narrowest is near the limit, and no answer.
+        near_enough = below > 0 and (1 - tolerance) * limit <= priced(low)
+        if near_enough or at(below) == at(above):
             break
     return low
 
