@@ -32,15 +32,19 @@ class Side:
             env={**os.environ, "PYTHONPATH": str(root)},
         )
         self.facts = self._answer()
-        self.seconds = {}
+        self.seconds, self.training_peak_mb = {}, None
 
     def run(self, phase: str, times: int) -> None:
         """Times a phase and keeps the seconds."""
         answer = self._ask(run=phase, times=times)
         self.seconds.setdefault(phase, []).extend(answer["seconds"])
 
+    def peak(self) -> float:
+        """Returns the largest memory so far, in MB."""
+        return self._ask(peak=True)["peak_mb"]
+
     def end(self) -> float:
-        """Ends the process; returns its peak memory in MB."""
+        """Ends the process; returns its largest memory in MB."""
         peak = self._ask(end=True)["peak_mb"]
         self._process.wait(timeout=30)
         return peak
@@ -74,16 +78,25 @@ def wait_for(path: str | None) -> None:
 
 
 def compare(sides: list, family: str, rounds: int) -> None:
-    """Times every phase of every side, in turn; leaders change from round to round."""
-    phases = [*SHARES[family], "sample"]
+    """Times every phase of every side, in turn; leaders change from round to round.
+
+    Sampling comes after all training, so that `Side.training_peak_mb` is without it.
+    """
+    _take_turns(sides, SHARES[family], rounds)
+    for side in sides:
+        side.training_peak_mb = side.peak()
+    _take_turns(sides, {"sample": 1}, rounds)
+
+
+def _take_turns(sides, shares, rounds):
     for side in sides:  # caches, memory
-        for phase in phases:
+        for phase in shares:
             side.run(phase, 1)
-        side.seconds.clear()
+            del side.seconds[phase]
     for turn in range(rounds):
-        for phase in phases:
+        for phase, share in shares.items():
             # What counts for little is timed less often.
-            if SHARES[family].get(phase, 1) < 0.2 and turn % 2:
+            if share < 0.2 and turn % 2:
                 continue
             order = sides if turn % 2 else sides[::-1]
             for side in order:
@@ -111,6 +124,7 @@ def summary(side: Side, config: dict, peak: dict) -> dict:
         "iteration_seconds": round(iteration, 4),
         "iteration_spread": [round(min(totals), 4), round(max(totals), 4)],
         "images_per_second": round(batch / iteration, 2),
+        "training_peak_mb": side.training_peak_mb,
         "sampling_images_per_second": round(batch / medians["sample"], 1),
         "phase_seconds": {name: round(value, 4) for name, value in medians.items()},
         "phase_spread": {

@@ -2,9 +2,9 @@
 
     python -m benchmarks.worker ours '{"family": "biggan", ...}'
 
-Reads {"run": phase, "times": n} lines, answers with seconds; on {"end": true} answers
-with peak memory and leaves. Both sides live through the whole comparison, so that their
-phases can take turns.
+Reads {"run": phase, "times": n} lines, answers with seconds; {"peak": true} asks for
+the peak memory; on {"end": true} answers with that and leaves. Both sides live through
+the whole comparison, so that their phases can take turns.
 """
 
 import json
@@ -38,6 +38,10 @@ def _timed(function, times: int) -> list[float]:
     return seconds
 
 
+def _peak() -> float:
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+
+
 def main() -> None:
     """Serves one side until it is told to end."""
     side, config = sys.argv[1], json.loads(sys.argv[2])
@@ -51,6 +55,8 @@ def main() -> None:
     first = {}
     if side == "ours":  # tracing; the peer has nothing of the kind
         for name, function in phases.items():
+            if name == "sample":  # its memory is no part of training
+                continue
             started = time.monotonic()
             function()
             first[name] = time.monotonic() - started
@@ -59,11 +65,13 @@ def main() -> None:
         order = json.loads(line)
         if "end" in order:
             break
+        if "peak" in order:
+            _say(answers, peak_mb=_peak())
+            continue
         with model.profiler(order.get("profile")):
             seconds = _timed(phases[order["run"]], order["times"])
         _say(answers, seconds=seconds)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    _say(answers, peak_mb=round(peak, 1))
+    _say(answers, peak_mb=_peak())
 
 
 if __name__ == "__main__":

@@ -51,6 +51,23 @@ def collect():
         _LOCAL.updates = outer
 
 
+def snapshot() -> list[Update] | None:
+    """Returns what has been recorded in this block so far; None outside of one."""
+    updates = getattr(_LOCAL, "updates", None)
+    return None if updates is None else [dataclasses.replace(u) for u in updates]
+
+
+@contextlib.contextmanager
+def replay(state: list[Update] | None):
+    """Inside the block, calls start from a `snapshot`; what they record is dropped."""
+    outer = getattr(_LOCAL, "updates", None)
+    _LOCAL.updates = [dataclasses.replace(u) for u in state or ()]
+    try:
+        yield
+    finally:
+        _LOCAL.updates = outer
+
+
 def current(variable: tf.Variable) -> tf.Tensor:
     """Returns the variable's newest value: recorded in this block, or stored."""
     for update in getattr(_LOCAL, "updates", None) or ():

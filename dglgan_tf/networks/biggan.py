@@ -15,11 +15,19 @@ Deviations from the release, none of which changes a result beyond rounding:
   (`layers.spectral_norm.freeze_spectral_norm`).
 """
 
+import functools
+
 import gin
 
 from dglgan_tf.compat import keras, tf
 from dglgan_tf.layers import attention as attention_layers
-from dglgan_tf.layers import conditional_norm, precision, spectral_norm, taps
+from dglgan_tf.layers import (
+    conditional_norm,
+    precision,
+    recompute,
+    spectral_norm,
+    taps,
+)
 from dglgan_tf.networks import base
 from dglgan_tf.networks import biggan_layout as layout
 from dglgan_tf.ops import fold
@@ -93,11 +101,12 @@ class DiscriminatorBlock(keras.layers.Layer):
         return h if self.attention is None else self.attention(h, training=training)
 
 
-def _in_type(block, x, dtype, *arguments, training):
+def _in_type(block, x, dtype, *arguments, training, recomputed):
     """Calls a block in its type; a reduced one is clamped."""
     if x.dtype != dtype:
         x = tf.cast(x, dtype)
-    x = block(x, *arguments, training=training)
+    call = functools.partial(block, training=training)
+    x = recompute.run(call, x, *arguments) if recomputed else call(x, *arguments)
     if not precision.is_reduced(dtype):
         return x
     return tf.clip_by_value(x, -precision.CLAMP, precision.CLAMP)
@@ -134,6 +143,8 @@ class BigGANGenerator(base.Generator):
         the output.
       reduced_dtype: 'bfloat16' or 'float16' computes the blocks of the
         `reduced_resolutions` largest sizes in that type (`layers.precision`).
+      recompute_from: smallest resolution whose blocks are computed again in the
+        backward pass, to save memory (`layers.recompute`); None = none.
     """
 
     def __init__(
@@ -159,6 +170,7 @@ class BigGANGenerator(base.Generator):
         hidden_channels=None,
         reduced_dtype: str = "float32",
         reduced_resolutions: int = 2,
+        recompute_from: int | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -189,6 +201,8 @@ class BigGANGenerator(base.Generator):
             raise ValueError(f"z_dim={z_dim} must be at least {self.z_pieces}")
         self.reduced_dtype = reduced_dtype
         self.reduced_resolutions = reduced_resolutions
+        recompute.check(recompute_from)
+        self.recompute_from = recompute_from
         self._dtypes = list(
             precision.dtypes(sizes, reduced_dtype, reduced_resolutions).values()
         )
@@ -273,7 +287,9 @@ class BigGANGenerator(base.Generator):
         for block, condition, dtype in zip(
             self.blocks, conditions, self._dtypes, strict=True
         ):
-            x = _in_type(block, x, dtype, condition, training=training)
+            own = () if condition is None else (condition,)
+            due = recompute.is_due(self.recompute_from, 2 * x.shape[1])
+            x = _in_type(block, x, dtype, *own, training=training, recomputed=due)
             taps.record(x)
         x = tf.cast(x, tf.float32) if self._dtypes[-1] != "float32" else x
         x = tf.nn.relu(self.output_norm(x, training=training))
@@ -303,7 +319,8 @@ class BigGANDiscriminator(base.Discriminator):
       init: 'orthogonal', 'N02' or 'xavier'.
       channels: widths of the blocks' outputs in place of multiples of ch.
       hidden_channels: widths between the convolutions, in place of `wide`.
-      reduced_dtype, reduced_resolutions: as in the generator; its first blocks.
+      reduced_dtype, reduced_resolutions, recompute_from: as in the generator; its
+        first blocks.
     """
 
     def __init__(
@@ -322,6 +339,7 @@ class BigGANDiscriminator(base.Discriminator):
         hidden_channels=None,
         reduced_dtype: str = "float32",
         reduced_resolutions: int = 2,
+        recompute_from: int | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -345,6 +363,8 @@ class BigGANDiscriminator(base.Discriminator):
         self.blocks = [DiscriminatorBlock(block, spectral) for block in blocks]
         self.reduced_dtype = reduced_dtype
         self.reduced_resolutions = reduced_resolutions
+        recompute.check(recompute_from)
+        self.recompute_from = recompute_from
         order = range(len(blocks))  # the first block sees the largest images
         found = precision.dtypes(
             [-i for i in order], reduced_dtype, reduced_resolutions
@@ -364,7 +384,8 @@ class BigGANDiscriminator(base.Discriminator):
         """Returns the summed features of images: [N, width of the last block]."""
         x = images
         for block, dtype in zip(self.blocks, self._dtypes, strict=True):
-            x = _in_type(block, x, dtype, training=training)
+            due = recompute.is_due(self.recompute_from, x.shape[1])
+            x = _in_type(block, x, dtype, training=training, recomputed=due)
             taps.record(x)
         return tf.reduce_sum(tf.cast(tf.nn.relu(x), tf.float32), axis=[1, 2])
 

@@ -22,11 +22,13 @@ Deviations from the reference code: gains folded into scales (equal up to roundi
 noise drawn from a stateless seed; `w_avg` handed to `layers.updates`.
 """
 
+import functools
+
 import gin
 import numpy as np
 
 from dglgan_tf.compat import keras, tf
-from dglgan_tf.layers import equalized, precision, taps, updates
+from dglgan_tf.layers import equalized, precision, recompute, taps, updates
 from dglgan_tf.layers import noise as noise_layers
 from dglgan_tf.networks import base, stylegan2_discriminator
 from dglgan_tf.networks import stylegan2_blocks as blocks
@@ -68,6 +70,8 @@ class StyleGAN2Generator(base.Generator):
       reduced_dtype: 'bfloat16' or 'float16' computes the blocks of the
         `reduced_resolutions` largest sizes in that type (`layers.precision`);
         'float32' reduces nothing.
+      recompute_from: smallest resolution whose blocks are computed again in the
+        backward pass, to save memory (`layers.recompute`); None = none.
     """
 
     def __init__(
@@ -95,6 +99,7 @@ class StyleGAN2Generator(base.Generator):
         w_avg_known: bool = True,
         reduced_dtype: str = "float32",
         reduced_resolutions: int = 4,
+        recompute_from: int | None = None,
         name: str | None = None,
     ):
         super().__init__(name=name)
@@ -127,6 +132,8 @@ class StyleGAN2Generator(base.Generator):
         self.w_avg_known = w_avg_known
         self.reduced_dtype = reduced_dtype
         self.reduced_resolutions = reduced_resolutions
+        recompute.check(recompute_from)
+        self.recompute_from = recompute_from
         self._build_layers()
         self.built = True
 
@@ -316,7 +323,9 @@ class StyleGAN2Generator(base.Generator):
             own = ws[first : 2 * index + 2]
             if self._dtypes[int(side)] != "float32":
                 x = tf.cast(x, self._dtypes[int(side)])
-            x = block(x, own, noise_mode=noise, seeds=uses)
+            call = functools.partial(_call, block, noise, uses)
+            due = recompute.is_due(self.recompute_from, int(side))
+            x = recompute.run(call, x, *own) if due else call(x, *own)
             features[int(side)] = x
             taps.record(x)
             if images is not None:
@@ -357,3 +366,7 @@ class StyleGAN2Generator(base.Generator):
         mean = tf.cast(tf.reduce_mean(w, axis=0), old.dtype)
         value = mean + self.w_avg_decay * (old - mean)
         updates.record(self.w_avg, value, average=True)
+
+
+def _call(block, noise, seeds, x, *ws):
+    return block(x, ws, noise_mode=noise, seeds=seeds)

@@ -6,7 +6,7 @@ import gin
 import numpy as np
 
 from dglgan_tf.compat import keras, tf
-from dglgan_tf.layers import equalized, minibatch_std, precision, taps
+from dglgan_tf.layers import equalized, minibatch_std, precision, recompute, taps
 from dglgan_tf.networks import base
 from dglgan_tf.networks import stylegan2_blocks as blocks
 from dglgan_tf.ops import resample
@@ -104,7 +104,7 @@ class StyleGAN2Discriminator(base.Discriminator):
       cmap_dim: length of the mapped label; None = width at 4x4.
       mapping_layers, mapping_width, embed_width, mapping_lr_multiplier: the label's
         mapping network; None = cmap_dim.
-      reduced_dtype, reduced_resolutions: as in the generator.
+      reduced_dtype, reduced_resolutions, recompute_from: as in the generator.
     """
 
     def __init__(
@@ -130,6 +130,7 @@ class StyleGAN2Discriminator(base.Discriminator):
         mapping_lr_multiplier: float = 0.01,
         reduced_dtype: str = "float32",
         reduced_resolutions: int = 4,
+        recompute_from: int | None = None,
         name: str | None = None,
     ):
         super().__init__(name=name)
@@ -160,6 +161,8 @@ class StyleGAN2Discriminator(base.Discriminator):
         self.mapping_lr_multiplier = mapping_lr_multiplier
         self.reduced_dtype = reduced_dtype
         self.reduced_resolutions = reduced_resolutions
+        recompute.check(recompute_from)
+        self.recompute_from = recompute_from
         self._build_layers()
         if precision.is_reduced(reduced_dtype):
             precision.follow_inputs(self)
@@ -250,7 +253,9 @@ class StyleGAN2Discriminator(base.Discriminator):
             if self.architecture == "skip":
                 images = resample.downsample2(images, self._fir)
                 equalized.enter_filter(self, images, self._fir)
-            x = block(self._reduced(x, side))
+            x = self._reduced(x, side)
+            due = recompute.is_due(self.recompute_from, int(side))
+            x = recompute.run(block, x) if due else block(x)
             features[int(side)] = x
             taps.record(x)
         return self._read_out(self.head(self._reduced(x, None)), onehot), features
