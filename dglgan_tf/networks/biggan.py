@@ -199,10 +199,11 @@ class BigGANGenerator(base.Generator):
         self.z_dim = z_dim // self.z_pieces * self.z_pieces
         if not self.z_dim:
             raise ValueError(f"z_dim={z_dim} must be at least {self.z_pieces}")
-        self.reduced_dtype = reduced_dtype
-        self.reduced_resolutions = reduced_resolutions
-        recompute.check(recompute_from)
-        self.recompute_from = recompute_from
+        self.reduced_dtype, self.reduced_resolutions = (
+            reduced_dtype,
+            reduced_resolutions,
+        )
+        self.recompute_from = recompute.check(recompute_from)
         self._dtypes = list(
             precision.dtypes(sizes, reduced_dtype, reduced_resolutions).values()
         )
@@ -361,10 +362,11 @@ class BigGANDiscriminator(base.Discriminator):
 
         spectral = {"init": init, "eps": sn_eps, "stored": stored_vectors}
         self.blocks = [DiscriminatorBlock(block, spectral) for block in blocks]
-        self.reduced_dtype = reduced_dtype
-        self.reduced_resolutions = reduced_resolutions
-        recompute.check(recompute_from)
-        self.recompute_from = recompute_from
+        self.reduced_dtype, self.reduced_resolutions = (
+            reduced_dtype,
+            reduced_resolutions,
+        )
+        self.recompute_from = recompute.check(recompute_from)
         order = range(len(blocks))  # the first block sees the largest images
         found = precision.dtypes(
             [-i for i in order], reduced_dtype, reduced_resolutions

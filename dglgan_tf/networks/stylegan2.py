@@ -130,10 +130,11 @@ class StyleGAN2Generator(base.Generator):
         self.label_method, self.embed_width = label_method, embed_width
         self.style_mixing_prob, self.w_avg_decay = style_mixing_prob, w_avg_decay
         self.w_avg_known = w_avg_known
-        self.reduced_dtype = reduced_dtype
-        self.reduced_resolutions = reduced_resolutions
-        recompute.check(recompute_from)
-        self.recompute_from = recompute_from
+        self.reduced_dtype, self.reduced_resolutions = (
+            reduced_dtype,
+            reduced_resolutions,
+        )
+        self.recompute_from = recompute.check(recompute_from)
         self._build_layers()
         self.built = True
 
