@@ -61,6 +61,7 @@ def check(start: int | None) -> int | None:
             f"recompute_from={start!r} must be None or the smallest resolution, 4 or "
             "larger, whose blocks are computed again in the backward pass"
         )
+    return start
 
 
 def _after(upstream, x):
@@ -73,4 +74,3 @@ def _after(upstream, x):
     known = tf.cast(sample, tf.bool)
     zero = tf.where(tf.equal(known, known), 0.0, float("nan"))
     return x + tf.cast(zero, x.dtype)
-    return start

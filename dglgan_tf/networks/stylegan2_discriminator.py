@@ -159,10 +159,8 @@ class StyleGAN2Discriminator(base.Discriminator):
         self.mapping_layers, self.mapping_width = mapping_layers, mapping_width
         self.embed_width = embed_width
         self.mapping_lr_multiplier = mapping_lr_multiplier
-        self.reduced_dtype, self.reduced_resolutions = (
-            reduced_dtype,
-            reduced_resolutions,
-        )
+        self.reduced_dtype = reduced_dtype
+        self.reduced_resolutions = reduced_resolutions
         self.recompute_from = recompute.check(recompute_from)
         self._build_layers()
         if precision.is_reduced(reduced_dtype):
