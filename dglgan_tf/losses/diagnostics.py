@@ -5,6 +5,7 @@ import math
 from dglgan_tf.compat import tf
 
 _TINY = 1e-20
+_HEALTHY = 0.1  # a ratio from which on a teacher has something to say
 
 
 def compare_terms(
@@ -47,12 +48,15 @@ def saturation_warning(
     Args:
       ratio: of `compare_terms`, without the guidance weight.
       guidance_weight: the weight in use.
-      low: share of the generator's gradient below which guidance does nothing.
+      low: share of the generator's gradient below which guidance does nothing; said
+        only where the ratio itself is small, not where a schedule starts near 0.
       high: share above which it replaces the student discriminator.
     """
     share = ratio * guidance_weight
     if guidance_weight <= 0 or not math.isfinite(share) or low <= share <= high:
         return None
+    if share < low and ratio >= _HEALTHY:
+        return None  # a small weight, as in a warm-up
     balance = f"{1 / ratio:.3g}" if ratio > _TINY else "none"
     what = (
         "the teacher discriminator is saturated: its term has"

@@ -31,6 +31,7 @@ def test_a_silent_teacher_gives_numbers():
     [
         (1.0, 0.1, None),
         (1e-3, 0.1, ("saturated", "balances both now: 1e+03")),
+        (0.67, 0.005, None),  # the start of a warm-up
         (500.0, 0.1, ("dominates", "balances both now: 0.002")),
         (0.0, 0.1, ("saturated", "now: none")),
         (0.0, 0.0, None),
