@@ -12,7 +12,7 @@ SUBSET := tests/ops tests/layers tests/losses tests/networks tests/training test
 
 $(READY): setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[metrics,data,export,dev]'
+	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[metrics,data,export,demo,video,dev]'
 	$(RUN) -m pip install --quiet --no-deps lpips==0.1.4  # its weights only; it asks for PyTorch
 	touch $(READY)
 

@@ -36,6 +36,7 @@ EXTRAS = {
     "demo": ["gradio>=6,<7"],
     "peer": ["torch==2.13.0"],  # what `benchmarks.run --peer` is timed against
     "data": ["h5py", "lmdb"],
+    "video": ["imageio-ffmpeg>=0.5"],
     "experiments": ["matplotlib"],
     # scikit-image ships the photographs whose classes a test knows.
     "dev": [

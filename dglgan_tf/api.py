@@ -41,9 +41,24 @@ def networks(name: str) -> dict[str, base.Network]:
     return files.load_networks(runs.find_weights(name))
 
 
-def save(path, generator: base.Generator) -> None:
-    """Writes a generator of this package so that every command can read it."""
-    files.save_networks(path, {"generator_ema": generator})
+def save(path, generator: base.Generator, class_names: Sequence[str] = ()) -> None:
+    """Writes a generator of this package so that every command can read it.
+
+    Args:
+      path: file to write; replaced atomically.
+      generator: StyleGAN2 or BigGAN.
+      class_names: one per class, shown wherever a class is; () shows numbers.
+
+    Raises:
+      ValueError: names for more or fewer classes than there are.
+    """
+    names = [str(name) for name in class_names]
+    if names and len(names) != generator.num_classes:
+        raise ValueError(
+            f"class_names has {len(names)} names, the generator has "
+            f"{generator.num_classes} classes"
+        )
+    files.save_networks(path, {"generator_ema": generator}, {"class_names": names})
 
 
 def adapt(model: keras.Model) -> base.Network:

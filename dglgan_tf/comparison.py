@@ -100,13 +100,14 @@ def run(root, wanted: Comparison) -> Path:
         if judge is not None:
             stack.callback(judge.close)
         measured = _add_scores(rows, generators, judge, wanted.repeats)
-        _write(root, rows, measured, paths, source.class_names)
+        notes = tables.speedups(costs, speeds)
+        _write(root, rows, measured, paths, source.class_names, notes)
         if wanted.export is not None:
             _export(paths[wanted.export], root / "export", judge)
     return picture
 
 
-def _write(root, rows, measured, paths, class_names):
+def _write(root, rows, measured, paths, class_names, notes):
     """Writes scores.csv, comparison.json and comparison.txt; logs the table."""
     atomic.write(root / "scores.csv", _as_csv(rows))
     names = {
@@ -117,7 +118,7 @@ def _write(root, rows, measured, paths, class_names):
     described["protocols"] = measured
     floors = {metric: found["floor"] for metric, found in measured.items()}
     atomic.write(root / "comparison.json", json.dumps(described, indent=2) + "\n")
-    text = _as_text(rows, floors)
+    text = "\n".join([_as_text(rows, floors), *notes])
     atomic.write(root / "comparison.txt", text + "\n")
     for line in text.splitlines():
         logging.info("%s", line)
@@ -223,7 +224,7 @@ def _as_text(rows, floors) -> str:
                 f"{row['weights_bytes'] / 1e6:.2f} MB",
                 f"{row['latency_p50_ms']:.2f} ms",
                 f"{row['images_per_second']:.0f}",
-                *(f"{row[name]:.5g}" for name in names),
+                *(_score(row, name) for name in names),
             ]
         )
     text = tables.render(head + names, body)
@@ -231,6 +232,12 @@ def _as_text(rows, floors) -> str:
         if floors[name] is not None:
             text += f"\n{name}: real against real {_floor(floors[name])}"
     return text
+
+
+def _score(row, name) -> str:
+    deviation = row.get(f"{name} sd")
+    text = f"{row[name]:.5g}"
+    return text if deviation is None else f"{text} ± {deviation:.2g}"
 
 
 def _floor(floor) -> str:
@@ -242,9 +249,7 @@ def _floor(floor) -> str:
 def _export(path, folder, judge):
     measured = None if judge is None else quality.Judge(judge)
     report = exporting.run(
-        exporting.Request(
-            network=str(path), outdir=str(folder), rounds=0, judge=measured
-        )
+        exporting.Request(network=str(path), outdir=str(folder), judge=measured)
     )
     for line in card.differences_table(report).splitlines():
         logging.info("%s", line)

@@ -132,18 +132,22 @@ def sentence(error: BaseException) -> str:
     return " ".join(text.split()) or type(error).__name__
 
 
-def run_entry(main: Callable[[list[str]], int | None]) -> None:
+def run_entry(main: Callable[[list[str]], int | None], arguments: int = 0) -> None:
     """Runs a command: flags, then `main(positional arguments)`, then the exit code.
 
     A `ValueError` or `OSError` is the user's to mend: one sentence on standard error
     and exit code 2, no traceback (`--traceback` shows it); a training whose numbers
     are no longer finite ends with a sentence and 3. Anything else is a defect of the
     program and keeps its traceback.
+
+    Args:
+      main: given the positional arguments after the command's name.
+      arguments: the most positional arguments that it takes.
     """
     if "traceback" not in flags.FLAGS:
         flags.DEFINE_bool("traceback", False, "Show the traceback of an error.")
     app.run(
-        lambda argv: _leave(_guarded(main, argv)),
+        lambda argv: _leave(_guarded(main, argv, arguments)),
         flags_parser=lambda argv: _parse_flags(main, argv),
     )
 
@@ -182,12 +186,12 @@ def _help(main):
     return "\n".join([*lines, "", "--helpfull lists every flag."])
 
 
-def _guarded(main, argv):
+def _guarded(main, argv, arguments=0):
     _plain_log()
     try:
-        if len(argv) > 1:
+        for argument in argv[1 + arguments :]:
             raise ValueError(
-                f"unexpected argument {argv[1]!r}: options start with --, see --help"
+                f"unexpected argument {argument!r}: options start with --, see --help"
             )
         return main(argv) or 0
     except KeyboardInterrupt:

@@ -29,6 +29,7 @@ OPTIONAL = {
     "tf2onnx": "export to ONNX: pip install 'dglgan_tf[export]'",
     "h5py": "HDF5 data: pip install 'dglgan_tf[data]'",
     "lmdb": "LMDB data: pip install 'dglgan_tf[data]'",
+    "imageio_ffmpeg": "videos as .mp4: pip install 'dglgan_tf[video]'",
 }
 REQUIRED = ("tensorflow", "numpy", "gin-config", "absl-py", "safetensors", "pillow")
 LEAST_DISK_GB, LEAST_MEMORY_GB = 5, 2

@@ -92,21 +92,27 @@ def run(
         return {}
     schedule = _checked(seed)
     starts = _by_role(initialize_from)
-    names = dict.fromkeys([*teachers, *starts.values()])
     if dry_run:
         made = generator, discriminator, teacher_networks
+        names = dict.fromkeys([*teachers, *starts.values()])
         absent = [name for name in names if name not in planned]
         return _describe(made, schedule, source, absent, siblings)
     directory.check()
     strategy = strategies.make(devices, hosts, tpu)
     made = _source(source), generator, discriminator
-    paths = {name: runs.find_weights(name, siblings) for name in names}
-    given = [paths[name] for name in teachers]
-    starts = {role: paths[name] for role, name in starts.items()}
+    given, starts = _find(teachers, starts, siblings)
     _set_numerics(deterministic, tf32)
     parts = build(*made, given, starts, prune, seed, strategy)
     options = _options(parts, seed, given, starts)
     return _train(parts, schedule, directory, options, seed)
+
+
+def _find(teachers, starts, siblings):
+    """Returns the files of the teachers, and of what each role starts from."""
+    names = dict.fromkeys([*teachers, *starts.values()])
+    paths = {name: runs.find_weights(name, siblings) for name in names}
+    found = {role: paths[name] for role, name in starts.items()}
+    return [paths[name] for name in teachers], found
 
 
 def _checked(seed):

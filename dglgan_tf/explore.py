@@ -32,8 +32,9 @@ flags.DEFINE_string(
 _TRUNC = flags.DEFINE_float("trunc", None, "Truncation; default: none.")
 _OUTDIR = flags.DEFINE_string("outdir", "explored", "Folder for the pictures.")
 _FORMAT = flags.DEFINE_enum(
-    "format", "webp", ["webp", "gif", "png", "none"], "Of animations; png is APNG."
-)
+    "format", "webp", ["webp", "gif", "png", "mp4", "none"],
+    "Of animations; png is APNG, mp4 needs imageio-ffmpeg.",
+)  # fmt: skip
 _FPS = flags.DEFINE_float("fps", 15.0, "Frames a second of animations.")
 _STEPS = flags.DEFINE_integer("steps", 8, "Images from one corner to the next.", 1)
 _SPACE = flags.DEFINE_enum(

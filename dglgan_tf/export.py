@@ -41,6 +41,13 @@ _DATA = flags.DEFINE_string(
     "Real images for --distance: a folder, zip or name; default the run's.",
 )
 _BATCH = flags.DEFINE_integer("batch", 1, "Fixed batch size of TFLite files.")
+_STATIC = flags.DEFINE_bool("static", False, "Fix the batch size of ONNX files too.")
+_SEPARATE = flags.DEFINE_bool(
+    "separate",
+    False,
+    "Mapping and synthesis of a StyleGAN2 as TFLite and ONNX files of their own too; a "
+    "SavedModel always has them as signatures.",
+)
 
 
 def main(argv) -> int:
@@ -73,6 +80,8 @@ def main(argv) -> int:
                 tolerance=_TOLERANCE.value,
                 rounds=_ROUNDS.value,
                 batch=_BATCH.value,
+                static=_STATIC.value,
+                separate=_SEPARATE.value,
                 judge=_judge(stack),
             )
         )

@@ -187,28 +187,26 @@ def _design(request, student, reference, found, limit, times=None):
 def _by_time(request, student, teacher, whole):
     """Solves for a measured latency, the teacher timed beside every candidate.
 
-    Times are noisy: a few candidates, widths in multiples of 8, no fine tuning.
+    Times are noisy: a few candidates, widths in multiples of 8, no fine tuning. A share
+    compares with the teacher of the same moment, whatever else the machine does.
     """
     whole_network = type(teacher).from_config(teacher.get_config())
     call = latency.network_call(whole_network, request.batch)
+    measured: dict[tuple, dict] = {}
 
-    def timed(wanted):
+    def cost(wanted):
         changes = network_widths.arguments(student, wanted)
         network = type(student).from_config({**student.get_config(), **changes})
         calls = {
             "teacher": call,
             "student": latency.network_call(network, request.batch),
         }
-        return latency.measure(calls, request.batch, request.rounds)
+        found = latency.measure(calls, request.batch, request.rounds)
+        measured[wanted] = found
+        return found["student"].p50_ms / (found["teacher"].p50_ms if shares else 1.0)
 
-    alone = latency.measure({"teacher": call}, request.batch, request.rounds)
-    limit = read_limit(request.limit, alone["teacher"].p50_ms)
-    measured: dict[tuple, dict] = {}
-
-    def cost(wanted):
-        measured[wanted] = timed(wanted)
-        return measured[wanted]["student"].p50_ms
-
+    shares = "%" in request.limit
+    limit = read_limit(request.limit, 1.0)
     found = solver.solve(
         whole,
         network_widths.least(student),
@@ -218,8 +216,9 @@ def _by_time(request, student, teacher, whole):
         request.keep,
         steps=(8,),
     )
-    reference = macs.count(teacher)
-    return _design(request, student, reference, found, limit, measured[found])
+    reference, times = macs.count(teacher), measured[found]
+    limit *= times["teacher"].p50_ms if shares else 1.0
+    return _design(request, student, reference, found, limit, times)
 
 
 def check_target(path) -> None:

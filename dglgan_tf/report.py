@@ -10,8 +10,11 @@ from absl import flags
 
 from dglgan_tf import config
 
+_MOST = 100  # runs after the first
 _RUNS = flags.DEFINE_list(
-    "runs", [], "Folders of recipes or runs, separated by commas; the first is shown."
+    "runs",
+    [],
+    "Folders of recipes or runs, separated by commas or spaces; the first is shown.",
 )
 _OUT = flags.DEFINE_string(
     "out", None, "File to write. Default: FIRST_RUN/report.html."
@@ -21,20 +24,20 @@ _PICTURES = flags.DEFINE_bool("pictures", True, "Draw samples of the networks.")
 
 def main(argv) -> int:
     """Writes the report and prints its path."""
-    del argv
     if not all(_RUNS.value or [""]):
         raise ValueError("no --runs given: name the folder of a recipe or a run")
     from dglgan_tf.reporting import report
 
-    out = _OUT.value or str(Path(_RUNS.value[0]) / "report.html")
-    print(report.write(_RUNS.value, out, _PICTURES.value))
+    roots = [*_RUNS.value, *argv[1:]]
+    out = _OUT.value or str(Path(roots[0]) / "report.html")
+    print(report.write(roots, out, _PICTURES.value))
     print("next: open it in a browser; it needs no network and no server")
     return 0
 
 
 def entry() -> None:
     """Console script."""
-    config.run_entry(main)
+    config.run_entry(main, arguments=_MOST)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from dglgan_tf import atomic
 from dglgan_tf.metrics import scores
 
 TEACHER = "teacher"
+COSTS = ("hours", "cpu_hours", "params_k", "mmacs", "speedup")  # columns, no scores
 
 
 def rows(suite, root: Path) -> list[dict]:
@@ -143,19 +144,28 @@ def _mean_and_deviation(own, column) -> str:
     return f"{np.mean(values):.4g} ± {np.std(values, ddof=1):.2g}"
 
 
-def comparison(found: list[dict], left: str = "c", right: str = "b") -> str:
-    """Returns the paired differences of two arms as Markdown."""
+def comparison(found: list[dict], arms, control: str = "b") -> str:
+    """Returns the paired differences of arms from the control as Markdown.
+
+    Args:
+      found: of `rows`.
+      arms: names; those that share fewer than two seeds with the control are left out.
+      control: name of the arm that is subtracted.
+    """
     text = [
-        f"| {left.upper()} - {right.upper()} | mean | 95 % interval | p | seeds |",
-        "|---|---|---|---|---|",
+        "| arm - control | score | mean | 95 % interval | p | seeds |",
+        "|---|---|---|---|---|---|",
     ]
-    for column in _columns(found):
-        gap = paired(found, left, right, column)
-        if gap is not None:
-            text.append(
-                f"| {column} | {gap['mean']:+.4g} | {gap['low']:+.4g} to "
-                f"{gap['high']:+.4g} | {gap['p']:.2g} | {gap['seeds']} |"
-            )
+    columns = [column for column in _columns(found) if column not in COSTS]
+    for left in arms:
+        for column in columns:
+            gap = paired(found, left, control, column)
+            if left != control and gap is not None:
+                text.append(
+                    f"| {left} - {control} | {column} | {gap['mean']:+.4g} | "
+                    f"{gap['low']:+.4g} to {gap['high']:+.4g} | {gap['p']:.2g} | "
+                    f"{gap['seeds']} |"
+                )
     return "\n".join(text)
 
 
@@ -199,7 +209,7 @@ def write(suite, root: Path) -> list[Path]:
         + "; ".join(
             f"{k.removeprefix('floor ')} {_number(v)}" for k, v in floors.items()
         ),
-        comparison(found),
+        comparison(found, suite.arms),
         "Means over the second half of each guided run:",
         diagnosis(suite, root),
     ]
@@ -251,8 +261,7 @@ def draw(suite, found: list[dict], root: Path) -> list[Path]:
 
 def scores_of(found: list[dict], names, pyplot):
     """Returns a figure of every score of every seed, and the arms' means."""
-    once = ("hours", "cpu_hours", "params_k", "mmacs", "speedup")
-    columns = [c for c in _columns(found) if c not in once]
+    columns = [c for c in _columns(found) if c not in COSTS]
     if not columns:
         return None
     figure, axes = pyplot.subplots(1, len(columns), figsize=(3.4 * len(columns), 3.4))

@@ -48,6 +48,16 @@ def pytest_configure(config):
     )
 
 
+def pytest_collection_modifyitems(config, items):
+    """Leaves out the long proofs unless `-m` asks for them."""
+    if "proof" in config.option.markexpr:
+        return
+    left_out = [item for item in items if item.get_closest_marker("proof")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
 @pytest.fixture(autouse=True)
 def _clean_state():
     """Seeds Python, NumPy and TensorFlow; undoes what a test set for the process."""

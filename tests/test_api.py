@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import deploy_networks
 import numpy as np
 import pytest
 
@@ -77,6 +78,15 @@ def test_what_does_not_fit_is_named(change, message):
     given["student"] = given["student"] or api.adapt(_generator(3))
     with pytest.raises(ValueError, match=message):
         api.compress(**given)
+
+
+def test_saved_classes_keep_their_names(tmp_path):
+    network = deploy_networks.biggan_generator()
+    path = tmp_path / "named.safetensors"
+    api.save(path, network, ["coat", "bag", "boot"])
+    assert api.load(path).facts.class_names == ("coat", "bag", "boot")
+    with pytest.raises(ValueError, match="has 2 names, the generator has 3 classes"):
+        api.save(path, network, ["coat", "bag"])
 
 
 @pytest.mark.slow

@@ -49,6 +49,8 @@ def test_paired_differences_are_those_of_the_t_test():
     assert gap["p"] == pytest.approx(expected.pvalue)
     assert (gap["low"], gap["high"]) == pytest.approx((interval.low, interval.high))
     assert collect.paired(found[:4], "c", "b", "kid") is None  # one seed has both
+    text = collect.comparison(found, ["a", "b", "c"]).splitlines()
+    assert len(text) == 3 and text[2].startswith("| c - b | kid | -0.04667 |")
 
 
 def test_arms_that_did_not_run_are_marked():

@@ -1,11 +1,13 @@
 """Run directories: what may be started where, and what is kept."""
 
+import hashlib
 import json
 
 import pytest
 import tiny_training as tiny
 
 from dglgan_tf import runs
+from dglgan_tf.data import sources
 from dglgan_tf.networks import files
 
 
@@ -92,3 +94,14 @@ def test_missing_weights_say_what_to_do(tmp_path, monkeypatch, name, sentence):
     (tmp_path / "nowhere").mkdir()
     with pytest.raises(ValueError, match="no "):
         runs.find_weights(name)
+
+
+@pytest.mark.parametrize("name", ["fashion_biggan", "fashion_stylegan2"])
+def test_bundled_networks_are_those_of_their_provenance_and_know_their_classes(name):
+    folder = runs.find_weights(f"bundled/{name}_teacher").parent
+    stated = json.loads((folder / f"{name}.json").read_text())["sha256"]
+    assert len(stated) == 2
+    for file, digest in stated.items():
+        assert hashlib.sha256((folder / file).read_bytes()).hexdigest() == digest
+        held = files.read_header(folder / file)
+        assert held["info"]["class_names"] == list(sources.FASHION_MNIST_CLASSES)

@@ -215,6 +215,7 @@ def iterator(train, first=0, batches=64):
     options.experimental_distribute.auto_shard_policy = (
         tf.data.experimental.AutoShardPolicy.OFF
     )
+    options.autotune.enabled = False
     dataset = dataset.with_options(options)
     return iter(train.strategy.experimental_distribute_dataset(dataset))
 

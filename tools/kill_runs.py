@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import tiny_configs
 from absl import app, flags
 
 from dglgan_tf.networks import files
@@ -33,30 +34,7 @@ flags.DEFINE_float(
 )
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-CONFIGURATION = """
-include 'families/biggan.gin'
-train.source = @synthetic
-train.deterministic = True
-train.generator = @BigGANGenerator
-train.discriminator = @BigGANDiscriminator
-synthetic.num_channels = 1
-synthetic.num_classes = 3
-BigGANGenerator.ch = 2
-BigGANGenerator.z_dim = 8
-BigGANGenerator.shared_dim = 4
-BigGANGenerator.resolution = 32
-BigGANGenerator.num_channels = 1
-BigGANGenerator.num_classes = 3
-BigGANDiscriminator.ch = 2
-BigGANDiscriminator.resolution = 32
-BigGANDiscriminator.num_channels = 1
-BigGANDiscriminator.num_classes = 3
-Trainer.batch_size = 4
-Trainer.d_steps = 2
-Schedule.total_images = {images}
-Schedule.tick_images = 4
-Schedule.snapshot_every_images = 8
-"""
+CONFIGURATION = tiny_configs.FAMILIES["biggan"] + tiny_configs.COMMON
 
 
 def start(folder: Path, run: str) -> subprocess.Popen:

@@ -22,6 +22,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import tiny_configs
 from absl import app, flags
 
 from dglgan_tf import config
@@ -35,52 +36,6 @@ flags.DEFINE_float("patience_seconds", 900.0, "A process that needs longer is hu
 flags.DEFINE_bool("kill", True, "Also kill one host and start both again.")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-COMMON = """
-train.source = @synthetic
-train.deterministic = True
-synthetic.num_channels = 1
-Trainer.batch_size = 4
-Schedule.total_images = {images}
-Schedule.tick_images = 4
-Schedule.snapshot_every_images = 8
-"""
-FAMILIES = {
-    "biggan": """
-include 'families/biggan.gin'
-train.generator = @BigGANGenerator
-train.discriminator = @BigGANDiscriminator
-synthetic.num_classes = 3
-BigGANGenerator.ch = 2
-BigGANGenerator.z_dim = 8
-BigGANGenerator.shared_dim = 4
-BigGANGenerator.resolution = 32
-BigGANGenerator.num_channels = 1
-BigGANGenerator.num_classes = 3
-BigGANDiscriminator.ch = 2
-BigGANDiscriminator.resolution = 32
-BigGANDiscriminator.num_channels = 1
-BigGANDiscriminator.num_classes = 3
-Trainer.d_steps = 2
-""",
-    "stylegan2": """
-include 'families/stylegan2.gin'
-train.generator = @StyleGAN2Generator
-train.discriminator = @StyleGAN2Discriminator
-synthetic.resolution = 8
-synthetic.num_classes = 0
-StyleGAN2Generator.resolution = 8
-StyleGAN2Generator.num_channels = 1
-StyleGAN2Generator.channel_max = 8
-StyleGAN2Generator.z_dim = 8
-StyleGAN2Generator.w_dim = 8
-StyleGAN2Generator.mapping_layers = 2
-StyleGAN2Discriminator.resolution = 8
-StyleGAN2Discriminator.num_channels = 1
-StyleGAN2Discriminator.channel_max = 8
-StyleGAN2Discriminator.mbstd_group_size = 2
-Objective.path_length_batch_shrink = 1
-""",
-}
 TWO_REPLICAS = """
 import sys
 from dglgan_tf.compat import tf
@@ -200,7 +155,9 @@ def main(argv) -> None:
     values = flags.FLAGS
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        text = FAMILIES[values.family] + COMMON.format(images=4 * values.steps)
+        text = tiny_configs.FAMILIES[values.family] + tiny_configs.COMMON.format(
+            images=4 * values.steps
+        )
         (folder / "tiny.gin").write_text(text)
         finish(folder, "replicas", 1)
         finish(folder, "hosts", 2)

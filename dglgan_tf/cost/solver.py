@@ -58,7 +58,7 @@ def solve(
     for step in [s for s in steps if s <= fine] or steps[-1:]:
         found = _scaled(whole, least, limit, priced, tolerance, step)
         found = _filled(found, whole, keep, limit, priced, tolerance, step)
-        if priced(found) > priced(best):
+        if best == least or priced(found) > priced(best):
             best = found
         if priced(best) >= (1 - tolerance) * limit:
             break
@@ -93,27 +93,32 @@ def _scaled(whole, least, limit, priced, tolerance, step, rounds: int = 12):
             below, low = factor, found
         else:
             above, high = factor, found
-        if (1 - tolerance) * limit <= priced(low) or at(below) == at(above):
+        # Where width hardly costs, the narrowest is near the limit, and no answer.
+        near_enough = below > 0 and (1 - tolerance) * limit <= priced(low)
+        if near_enough or at(below) == at(above):
             break
     return low
 
 
 def _filled(found, whole, keep, limit, priced, tolerance, step):
-    """Widens places by one step each, the relatively narrowest first."""
+    """Widens places to the next multiple: the relatively narrowest first, or last."""
     places = [i for i in range(len(found)) if i not in keep]
-    while priced(found) < (1 - tolerance) * limit:
-        wider = {
-            i: (*found[:i], found[i] + step, *found[i + 1 :])
-            for i in places
-            if found[i] + step <= whole[i]
-        }
-        allowed = {i: w for i, w in wider.items() if priced(w) <= limit}
-        if not allowed:
+    places.sort(key=lambda i: found[i] / whole[i])
+    best = found
+    for order in (places, places[::-1]):
+        wider = _widened(found, order, whole, limit, priced, tolerance, step)
+        best = max(best, wider, key=priced)
+        if priced(best) >= (1 - tolerance) * limit:
             break
-        costliest = max(allowed.values(), key=priced)
-        if priced(costliest) >= (1 - tolerance) * limit:
-            return costliest
-        place = min(allowed, key=lambda i: found[i] / whole[i])
-        places.remove(place)
-        found = allowed[place]
+    return best
+
+
+def _widened(found, places, whole, limit, priced, tolerance, step):
+    for place in places:
+        if priced(found) >= (1 - tolerance) * limit:
+            break
+        width = (found[place] // step + 1) * step
+        wider = (*found[:place], width, *found[place + 1 :])
+        if width <= whole[place] and priced(wider) <= limit:
+            found = wider
     return found

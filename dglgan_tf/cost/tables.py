@@ -51,13 +51,14 @@ def compare(
       layer with its share of each network's total MACs.
     """
     costs = count_all(networks)
-    text = render(*_totals(costs, latency or {}))
+    text = render(*totals(costs, latency or {}))
     if layers:
-        text += "\n\n" + render(*_layers(costs, layer_ms or {}))
+        text += "\n\n" + render(*per_layer(costs, layer_ms or {}))
     return text
 
 
-def _totals(costs, latency):
+def totals(costs: dict, latency: dict) -> tuple[list[str], list[list[str]]]:
+    """Returns head and rows of the totals; arguments as of `compare`, all counted."""
     names = list(costs)
     head = ["total"]
     for name in names:
@@ -77,7 +78,8 @@ def _line(title, field, items):
     return cells
 
 
-def _layers(costs, layer_ms):
+def per_layer(costs: dict, layer_ms: dict) -> tuple[list[str], list[list[str]]]:
+    """Returns head and rows of the layers; arguments as of `compare`, all counted."""
     head = ["layer"]
     for name in costs:
         timed = ["ms"] if name in layer_ms else []
@@ -179,8 +181,8 @@ def speedups(costs: dict, times: dict) -> list[str]:
     """Returns a line for each network after the first: how much faster it is, and why.
 
     Args:
-      costs: {name: macs.Cost}.
-      times: {name: latency.Latency}; empty gives no lines.
+      costs: {name: macs.Cost}, the reference first.
+      times: {name: latency.Latency} measured in turn; empty gives no lines.
 
     Returns:
       measured speed-up beside the ratio of MACs, with a warning where it is less than

@@ -73,8 +73,8 @@ class Source:
         if self.height != self.width:
             raise ValueError(
                 f"{self.name}: images are {self.height}x{self.width} (height x width) "
-                "and not square; crop, pad or stretch them with "
-                "tools/prepare_dataset.py."
+                "and not square: crop, pad or stretch them with --fit=crop (train), "
+                "data.Conversion.transform (gin) or tools/prepare_dataset.py."
             )
         return self.height
 

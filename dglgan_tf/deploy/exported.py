@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from dglgan_tf.compat import tf
-from dglgan_tf.deploy import onnx_file, sampler, saved_model, tflite
+from dglgan_tf.deploy import onnx_file, parts, sampler, saved_model, tflite
 
 REPORT = "export_report.json"
 _RUNTIMES = {".tflite": tflite.open_file, ".onnx": onnx_file.open_file}
@@ -82,12 +82,17 @@ def from_file(name, threads: int = 1) -> sampler.Sampler:
             "files of an export together"
         )
     facts = _facts(path.parent / REPORT)
+    if path.stem.partition("-")[0] in ("mapping", "synthesis"):
+        raise ValueError(
+            f"{path} is a part of a generator: name the whole one, "
+            f"{path.with_name(path.name.replace(path.stem.partition('-')[0], 'model'))}"
+        )
     run = _RUNTIMES[path.suffix](path.read_bytes(), threads)
 
     def call(z, labels, value, seed):
         del seed
         value = facts.untruncated if value is None else float(value)
         labels = None if labels is None else labels.numpy()
-        return tf.constant(run(z.numpy(), labels, value))
+        return tf.constant(run(parts.latents_by_name(z.numpy(), labels, value)))
 
     return sampler.Sampler(facts, call, str(path))

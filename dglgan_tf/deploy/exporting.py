@@ -24,6 +24,7 @@ from dglgan_tf.deploy import (
     card,
     exported,
     onnx_file,
+    parts,
     quality,
     sampler,
     saved_model,
@@ -50,6 +51,9 @@ class Request:
       tolerance: largest difference of a float32 file; uint8 may differ by one level.
       rounds: timed calls for each file; 0 leaves out the timing.
       batch: fixed batch size of TFLite files.
+      static: fix it in ONNX files too.
+      separate: write mapping and synthesis of a StyleGAN2 as TFLite and ONNX files of
+        their own too; a SavedModel has them as signatures.
       judge: measures the distance of source and files to real images; None = not.
     """
 
@@ -61,6 +65,8 @@ class Request:
     tolerance: float = 1e-4
     rounds: int = 20
     batch: int = 1
+    static: bool = False
+    separate: bool = False
     judge: quality.Judge | None = None
 
 
@@ -132,10 +138,10 @@ def _fill(folder, network, facts, source, request) -> dict:
     for name, entry in files.items():
         entry["bytes"] = _size(folder / entry["path"])
         if "differences" not in entry:
-            entry["differences"] = _compare(calls[name](1), network, facts, request)
+            entry["differences"] = _compare(calls[name], facts, request)
         entry["passed"] = _passes(entry, request.tolerance)
     if request.rounds:
-        _time(files, calls, network, facts, request.rounds)
+        _time(files, calls, facts, request.rounds)
     passed = all(entry["passed"] for entry in files.values())
     judged = _judge(calls, network, facts, request.judge) if passed else None
     report = {
@@ -160,7 +166,7 @@ def _fill(folder, network, facts, source, request) -> dict:
 
 
 def _write(folder, network, facts, source, request):
-    """Writes the files; returns {name: entry} and {name: threads -> runner}."""
+    """Writes the files; returns {name: entry} and {name: (part, threads -> runner)}."""
     files, calls = {}, {}
     if "saved_model" in request.formats:
         path = folder / "saved_model"
@@ -168,45 +174,59 @@ def _write(folder, network, facts, source, request):
         rows = saved_model.differences(path, network, facts, request.seeds)
         entry = {"path": path.name, "precision": "float32", "differences": rows}
         files["saved_model"] = entry
-        calls["saved_model"] = lambda threads, path=path: _saved_model_runner(path)
-    if "tflite" in request.formats:
-        for precision in tflite.PRECISIONS:
-            content = tflite.convert(network, facts, precision, request.batch)
-            name = f"tflite-{precision}"
-            path = folder / f"model-{precision}.tflite"
-            path.write_bytes(content)
-            files[name] = {"path": path.name, "precision": precision}
-            calls[name] = lambda n, content=content: tflite.open_file(content, n)
-    if "onnx" in request.formats:
-        content = onnx_file.convert(network, facts)
-        (folder / "model.onnx").write_bytes(content)
-        files["onnx"] = {"path": "model.onnx", "precision": "float32"}
-        calls["onnx"] = lambda n, content=content: onnx_file.open_file(content, n)
+        whole = parts.generator(network, facts)
+        calls["saved_model"] = whole, lambda threads, path=path: _saved_model(path)
+    made = [parts.generator(network, facts)]
+    made += parts.separate(network, facts) if request.separate else []
+    for part in made:
+        for kind, path, precision, content, opener in _contents(
+            network, facts, request, part
+        ):
+            name = kind if part.name == "generator" else f"{kind}-{part.name}"
+            (folder / path).write_bytes(content)
+            files[name] = {"path": path, "precision": precision}
+            calls[name] = part, lambda n, c=content, o=opener: o(c, n)
     return files, calls
 
 
-def _saved_model_runner(path):
+def _contents(network, facts, request, part):
+    """Yields (name, path, precision, bytes, opener) of one part's files."""
+    stem = "model" if part.name == "generator" else part.name
+    for precision in tflite.PRECISIONS if "tflite" in request.formats else ():
+        content = tflite.convert(network, facts, precision, request.batch, part)
+        path = f"{stem}-{precision}.tflite"
+        yield f"tflite-{precision}", path, precision, content, tflite.open_file
+    if "onnx" in request.formats:
+        batch = request.batch if request.static else None
+        content = onnx_file.convert(network, facts, batch, part)
+        yield "onnx", f"{stem}.onnx", "float32", content, onnx_file.open_file
+
+
+def _saved_model(path):
     loaded = exported.from_saved_model(path)
 
-    def run(z, labels, truncation):
+    def run(given):
+        labels = given.get("labels")
         labels = None if labels is None else tf.constant(labels)
-        return loaded.generate(tf.constant(z), labels, truncation, None).numpy()
+        psi = given["truncation_psi"]
+        return loaded.generate(tf.constant(given["z"]), labels, psi, None).numpy()
 
     return run
 
 
-def _compare(runner, network, facts, request) -> list[dict]:
-    """Compares a file's images with the network's, untruncated and truncated."""
+def _compare(call, facts, request) -> list[dict]:
+    """Compares a file's output with the network's, untruncated and truncated."""
+    part, make = call
+    runner = make(1)
     z = latents.latents(request.seeds, facts.z_dim)
     labels = None
     if facts.num_classes:
         labels = latents.random_labels(request.seeds, facts.num_classes)
     rows = []
     for psi in (facts.untruncated, 0.7):
-        expected = sampler.generate(network, z, labels, psi, facts.noise)
-        found = runner(z, labels, psi)
-        row = saved_model.difference(found, expected, psi)
-        rows.append({"signature": "generate_float", **row})
+        given = part.given(z, labels, psi)
+        row = saved_model.difference(runner(given), part.expected(given), psi)
+        rows.append({"signature": part.signature, **row})
     return rows
 
 
@@ -221,18 +241,22 @@ def _passes(entry, tolerance) -> bool:
     )
 
 
-def _time(files, calls, network, facts, rounds) -> None:
-    """Adds 'timing' to the entries: batch 1, interleaved, for 1..N threads."""
+def _time(files, calls, facts, rounds) -> None:
+    """Adds 'timing' to the entries: one image, interleaved, for 1..N threads."""
     z = latents.latents([0], facts.z_dim)
     labels = np.zeros([1], np.int32) if facts.num_classes else None
+    given = {
+        name: part.given(z, labels, facts.untruncated)
+        for name, (part, _) in calls.items()
+    }
     cores = os.cpu_count() or 1
     counts = sorted({1, *(n for n in (2, 4, 8) if n <= cores), cores})
     for threads in counts:
-        runners = {name: make(threads) for name, make in calls.items()}
+        runners = {name: make(threads) for name, (_, make) in calls.items()}
         if threads != cores:
             runners.pop("saved_model", None)  # TensorFlow's pool is as large as it is
         bound = {
-            name: lambda run=run: run(z, labels, facts.untruncated)
+            name: lambda run=run, given=given[name]: run(given)
             for name, run in runners.items()
         }
         if not bound:
@@ -257,8 +281,15 @@ def _judge(calls, network, facts, judge) -> dict | None:
         return traced(tf.constant(z), labels).numpy()
 
     cores = os.cpu_count() or 1
-    runners = {"source": source, **{name: make(cores) for name, make in calls.items()}}
+    runners = {"source": source}
+    for name, (part, make) in calls.items():
+        if part.name == "generator":
+            runners[name] = _by_position(make(cores))
     return judge.measure(runners, facts)
+
+
+def _by_position(run):
+    return lambda z, labels, psi: run(parts.latents_by_name(z, labels, psi))
 
 
 def _size(path: Path) -> int:

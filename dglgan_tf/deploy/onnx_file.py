@@ -4,14 +4,14 @@ Inputs and output carry the names of the SavedModel's signature `generate_float`
 batch size is open unless one is given.
 """
 
-import importlib
 import logging
 import warnings
 
 import numpy as np
 
+from dglgan_tf import extras
 from dglgan_tf.compat import tf
-from dglgan_tf.deploy import partial, saved_model
+from dglgan_tf.deploy import partial, parts
 
 OPSET = 18
 
@@ -22,33 +22,26 @@ def require(package: str):
     Raises:
       ValueError: it is not installed; says what to install.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return importlib.import_module(package)
-    except ImportError as error:
-        raise ValueError(
-            f"ONNX needs {package}, which is not available here ({error}): install "
-            "the extra with `pip install 'dglgan_tf[export]'`, or leave onnx out of "
-            "--formats"
-        ) from error
+    return extras.require(package, "ONNX", "export", ", or leave onnx out of --formats")
 
 
-def convert(network, facts, batch: int | None = None) -> bytes:
+def convert(network, facts, batch: int | None = None, part=None) -> bytes:
     """Returns the bytes of an ONNX file in float32.
 
     Args:
       network: a prepared generator (see `sampler.prepare`).
       facts: its facts; noise must not be 'random'.
       batch: images of one call; None = any number.
+      part: of `parts`; None = the whole generator.
     """
     tf2onnx = require("tf2onnx")
-    inputs = saved_model.specs(facts, batch)
-    program = partial.evaluate(saved_model.generator_function(network, facts), inputs)
+    part = part or parts.generator(network, facts)
+    inputs = part.specs(batch)
+    program = partial.evaluate(part.function, inputs)
     run = partial.callable_of(program)
 
     def generate(*given):
-        return tf.identity(run(*given), name="images")
+        return tf.identity(run(*given), name=part.output)
 
     noisy = logging.getLogger("tf2onnx")
     level, noisy.disabled = noisy.disabled, True
@@ -62,18 +55,18 @@ def convert(network, facts, batch: int | None = None) -> bytes:
             )
     finally:
         noisy.disabled = level
-    _rename(model, {spec.name for spec in inputs})
+    _rename(model, {spec.name for spec in inputs}, part.output)
     return model.SerializeToString()
 
 
-def _rename(model, inputs) -> None:
-    """Takes the ':0' off the names of inputs, and calls the output 'images'."""
+def _rename(model, inputs, output) -> None:
+    """Takes the ':0' off the names of inputs, and names the output."""
     graph = model.graph
     names = {i.name: i.name.split(":")[0] for i in graph.input}
     unknown = set(names.values()) - inputs
     if unknown or len(graph.output) != 1:
         raise RuntimeError(f"tf2onnx made inputs {sorted(names)} of {sorted(inputs)}")
-    names[graph.output[0].name] = "images"
+    names[graph.output[0].name] = output
     for item in (*graph.input, *graph.output):
         item.name = names[item.name]
     for node in graph.node:
@@ -82,10 +75,10 @@ def _rename(model, inputs) -> None:
 
 
 def open_file(content: bytes, threads: int = 1):
-    """Returns (z, labels, truncation) -> float32 images [N, H, W, C].
+    """Returns {input: array} -> float32 array [N, ...] of `parts.Part.output`.
 
     Args:
-      content: bytes of a file of `convert` with an open batch size.
+      content: bytes of a file of `convert`.
       threads: of the runtime.
     """
     onnxruntime = require("onnxruntime")
@@ -96,12 +89,13 @@ def open_file(content: bytes, threads: int = 1):
     session = onnxruntime.InferenceSession(
         content, options, providers=["CPUExecutionProvider"]
     )
-    wanted = {item.name for item in session.get_inputs()}
+    sizes = {item.name: item.shape for item in session.get_inputs()}
+    first = next(shape[0] for shape in sizes.values() if shape)
+    batch = first if isinstance(first, int) else None
+    (output,) = (item.name for item in session.get_outputs())
 
-    def run(z, labels, truncation):
-        given = {"z": z, "labels": labels}
-        given["truncation_psi"] = np.asarray(truncation, np.float32)
-        given = {name: value for name, value in given.items() if name in wanted}
-        return session.run(["images"], given)[0]
+    def call(given):
+        named = {name: np.asarray(given[name]) for name in sizes}
+        return session.run([output], named)[0]
 
-    return run
+    return lambda given: parts.in_batches(call, given, batch)

@@ -31,7 +31,7 @@ class Facts:
         (latents are confined to a threshold).
       untruncated: the truncation value that changes nothing.
       noise: 'const', 'random' or 'none'; 'none' where the network has no noise.
-      class_names: in order, or empty.
+      class_names: in order; empty where they are unknown or there are no classes.
       stretched: (height, width) from which the training images were stretched to a
         square; None where they were not.
     """
@@ -149,7 +149,7 @@ def generator_facts(network: base.Generator, noise="const", info=None) -> Facts:
         "w" if styled else "z",
         1.0 if styled else truncation.UNLIMITED,
         noise if styled else "none",
-        tuple(info.get("class_names") or ()),
+        tuple(info.get("class_names") or ())[: network.num_classes],
         tuple(info.get("stretched") or ()) or None,
     )
 

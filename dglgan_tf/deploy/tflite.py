@@ -9,12 +9,12 @@ import warnings
 import numpy as np
 
 from dglgan_tf.compat import tf
-from dglgan_tf.deploy import partial, saved_model
+from dglgan_tf.deploy import partial, parts
 
 PRECISIONS = ("float32", "float16", "dynamic")
 
 
-def convert(network, facts, precision: str, batch: int = 1) -> bytes:
+def convert(network, facts, precision: str, batch: int = 1, part=None) -> bytes:
     """Returns the bytes of a TFLite file.
 
     Args:
@@ -23,15 +23,17 @@ def convert(network, facts, precision: str, batch: int = 1) -> bytes:
       precision: 'float32', 'float16' (weights stored so) or 'dynamic' (weights as
         int8, activations quantized as they come).
       batch: images of one call.
+      part: of `parts`; None = the whole generator.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision={precision!r} must be one of {PRECISIONS}")
-    inputs = saved_model.specs(facts, batch)
-    program = partial.evaluate(saved_model.generator_function(network, facts), inputs)
+    part = part or parts.generator(network, facts)
+    inputs = part.specs(batch)
+    program = partial.evaluate(part.function, inputs)
     run = partial.callable_of(program, constant=_held_apart)
     module = tf.Module()
     module.generate = tf.function(
-        lambda **given: {"images": run(*(given[spec.name] for spec in inputs))},
+        lambda **given: {part.output: run(*(given[spec.name] for spec in inputs))},
         autograph=False,
     )
     concrete = module.generate.get_concrete_function(**{s.name: s for s in inputs})
@@ -54,39 +56,33 @@ def _held_apart(array, inputs):
     held = tf.constant(array)
     if array.ndim != 4 or array.shape[-1] != 1 or array.shape[1] == 1:
         return held
-    truncation = inputs[-1]
-    return held * tf.minimum(tf.maximum(truncation, 1.0), 1.0)
+    moving = tf.reshape(inputs[-1], [-1])[0]
+    return held * tf.minimum(tf.maximum(moving, 1.0), 1.0)
 
 
 def open_file(content: bytes, threads: int = 1):
-    """Returns (z, labels, truncation) -> float32 images [N, H, W, C].
+    """Returns {input: array} -> float32 array [N, ...] of `parts.Part.output`.
 
     Args:
       content: bytes of a file of `convert`.
       threads: of the interpreter.
 
     Returns:
-      a function that takes any number of latents; the last call is filled up to the
+      a function that takes any number of rows; the last call is filled up to the
       file's batch size.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a coming move to another package
         interpreter = tf.lite.Interpreter(model_content=content, num_threads=threads)
     runner = interpreter.get_signature_runner()
-    batch = int(runner.get_input_details()["z"]["shape"][0])
+    shapes = [found["shape"] for found in runner.get_input_details().values()]
+    batch = next(int(shape[0]) for shape in shapes if len(shape))
 
-    def run(z, labels, truncation):
-        parts = []
-        for start in range(0, len(z), batch):
-            rows = np.arange(start, start + batch) % len(z)
-            given = {"z": z[rows], "truncation_psi": np.float32(truncation)}
-            if labels is not None:
-                given["labels"] = labels[rows]
-            parts.append(np.array(runner(**given)["images"]))
-        return np.concatenate(parts)[: len(z)]
+    def call(given):
+        (found,) = runner(**given).values()
+        return np.array(found)
 
-    run.interpreter = interpreter
-    return run
+    return lambda given: parts.in_batches(call, given, batch)
 
 
 def operations(content: bytes) -> set[str]:

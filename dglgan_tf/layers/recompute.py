@@ -54,13 +54,14 @@ def is_due(start: int | None, side: int) -> bool:
     return start is not None and side >= start
 
 
-def check(start: int | None) -> None:
-    """Raises ValueError unless it is None or a resolution."""
+def check(start: int | None) -> int | None:
+    """Returns it; ValueError unless it is None or a resolution."""
     if start is not None and (not isinstance(start, int) or start < 4):
         raise ValueError(
             f"recompute_from={start!r} must be None or the smallest resolution, 4 or "
             "larger, whose blocks are computed again in the backward pass"
         )
+    return start
 
 
 def _after(upstream, x):

@@ -191,18 +191,16 @@ class BigGANGenerator(base.Generator):
         self.shared_dim, self.attention = shared_dim, list(attention)
         self.bn_eps, self.output_bn_eps = bn_eps, output_bn_eps
         self.bn_momentum, self.bn_statistics = bn_momentum, bn_statistics
-        self.bn_unbiased, self.sn_eps, self.init = bn_unbiased, sn_eps, init
-        self.stored_vectors = stored_vectors
+        self.bn_unbiased, self.sn_eps = bn_unbiased, sn_eps
+        self.init, self.stored_vectors = init, stored_vectors
         self.channels, self.hidden_channels = channels, hidden_channels
-
         self.z_pieces = len(hidden) + 1 if hierarchical else 1
         self.z_dim = z_dim // self.z_pieces * self.z_pieces
         if not self.z_dim:
             raise ValueError(f"z_dim={z_dim} must be at least {self.z_pieces}")
         self.reduced_dtype = reduced_dtype
         self.reduced_resolutions = reduced_resolutions
-        recompute.check(recompute_from)
-        self.recompute_from = recompute_from
+        self.recompute_from = recompute.check(recompute_from)
         self._dtypes = list(
             precision.dtypes(sizes, reduced_dtype, reduced_resolutions).values()
         )
@@ -363,8 +361,7 @@ class BigGANDiscriminator(base.Discriminator):
         self.blocks = [DiscriminatorBlock(block, spectral) for block in blocks]
         self.reduced_dtype = reduced_dtype
         self.reduced_resolutions = reduced_resolutions
-        recompute.check(recompute_from)
-        self.recompute_from = recompute_from
+        self.recompute_from = recompute.check(recompute_from)
         order = range(len(blocks))  # the first block sees the largest images
         found = precision.dtypes(
             [-i for i in order], reduced_dtype, reduced_resolutions

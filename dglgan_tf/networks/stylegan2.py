@@ -126,14 +126,12 @@ class StyleGAN2Generator(base.Generator):
         self.channels = blocks.explicit_widths(resolution, channels)
         self.const_channels = const_channels
         self.architecture, self.resample_filter = architecture, resample_filter
-        self.conv_clamp = conv_clamp
         self.label_method, self.embed_width = label_method, embed_width
         self.style_mixing_prob, self.w_avg_decay = style_mixing_prob, w_avg_decay
-        self.w_avg_known = w_avg_known
+        self.w_avg_known, self.conv_clamp = w_avg_known, conv_clamp
         self.reduced_dtype = reduced_dtype
         self.reduced_resolutions = reduced_resolutions
-        recompute.check(recompute_from)
-        self.recompute_from = recompute_from
+        self.recompute_from = recompute.check(recompute_from)
         self._build_layers()
         self.built = True
 

@@ -161,8 +161,7 @@ class StyleGAN2Discriminator(base.Discriminator):
         self.mapping_lr_multiplier = mapping_lr_multiplier
         self.reduced_dtype = reduced_dtype
         self.reduced_resolutions = reduced_resolutions
-        recompute.check(recompute_from)
-        self.recompute_from = recompute_from
+        self.recompute_from = recompute.check(recompute_from)
         self._build_layers()
         if precision.is_reduced(reduced_dtype):
             precision.follow_inputs(self)

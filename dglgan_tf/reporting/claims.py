@@ -84,8 +84,10 @@ def tiles(found) -> list[dict]:
         others = [r for r in rows if r is not student and r.get(metric) is not None]
         if student.get(metric) is not None:
             text = ", ".join(f"{r['network']} {score(r, metric)}" for r in others)
-            value = score(student, metric)
-            shown.append({"value": value, "label": metric, "detail": text})
+            value, _, deviation = score(student, metric).partition(" ± ")
+            label = f"± {deviation} {metric}" if deviation else metric
+            label = label.replace("[", "\u200b[")  # where a line may break
+            shown.append({"value": value, "label": label, "detail": text})
     return shown
 
 

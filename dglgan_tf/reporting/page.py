@@ -4,7 +4,7 @@ from pathlib import Path
 
 import dglgan_tf
 from dglgan_tf.deploy import card
-from dglgan_tf.reporting import charts, claims, collect
+from dglgan_tf.reporting import charts, claims, collect, costs
 
 LARGEST_BYTES = 5_000_000
 _LABELS = {
@@ -33,12 +33,13 @@ def require_jinja2():
     return jinja2
 
 
-def render(recipes: list[dict], pictures: dict) -> str:
+def render(recipes: list[dict], pictures: dict, counted: dict) -> str:
     """Returns the page.
 
     Args:
       recipes: of `collect.recipe`, the first one is what the report is about.
       pictures: of `pictures.draw`, or {} for none.
+      counted: of `costs.count`, or {} for none.
     """
     jinja2 = require_jinja2()
     main = recipes[0]
@@ -72,6 +73,7 @@ def render(recipes: list[dict], pictures: dict) -> str:
         score_head=head,
         score_rows=rows,
         notes=claims.slower_than_macs(main["scores"]),
+        cost_tables=costs.shown(counted),
         pareto=_pareto(recipes),
         stages=_stages(recipes),
         export_head=export_head,

@@ -19,7 +19,7 @@ def draw(networks: dict, class_names=()) -> dict:
 
     Args:
       networks: {name: weights file}, the reference first.
-      class_names: of the classes, where known.
+      class_names: of the classes; empty takes those that the weights' files hold.
 
     Returns:
       {'sheets': {name: {truncation: data URI}}, 'columns', 'rows', 'captions',
@@ -30,6 +30,8 @@ def draw(networks: dict, class_names=()) -> dict:
     if not samplers:
         return {}
     first = next(iter(samplers.values())).facts
+    held = [found.facts.class_names for found in samplers.values()]
+    class_names = class_names or next(filter(None, held), ())
     skipped = [n for n, s in samplers.items() if not _alike(s.facts, first)]
     samplers = {n: s for n, s in samplers.items() if n not in skipped}
     classes = list(range(min(first.num_classes, 10)))

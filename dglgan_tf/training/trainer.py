@@ -139,9 +139,7 @@ class Trainer:
             self.state, objective, layout, self._is_local()
         )
         self._check_and_scale(loss_scale)
-        self._masks = sparsity.masks(networks, self.phases) if sparsity else []
-        for masks in self._masks:
-            self.state.slots |= masks.variables()
+        self._add_masks(sparsity)
         self.data_seconds = 0.0
         self._rates, self._steps = {}, {}  # by optimizer and by phase
         self._averages = self._adapt = self._reals = None
@@ -150,6 +148,12 @@ class Trainer:
         self._ema_decay(0, self.batch_size)  # what is out of range is said now
         if loss_scale is not None:
             self.phases = loss_scale.attach(self.state, self.phases)
+
+    def _add_masks(self, sparsity):
+        networks = self.state.networks
+        self._masks = sparsity.masks(networks, self.phases) if sparsity else []
+        for masks in self._masks:
+            self.state.slots |= masks.variables()
 
     def _is_local(self):
         networks = self.state.networks

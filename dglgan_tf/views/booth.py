@@ -57,8 +57,12 @@ class Booth:
                     )
 
     def classes(self) -> list[str]:
-        """Returns the names of the classes; empty for an unconditional network."""
-        names = self.facts.class_names
+        """Returns the names of the classes; empty for an unconditional network.
+
+        The first network that knows names names them.
+        """
+        known = [found.facts.class_names for found in self.samplers.values()]
+        names = next(filter(None, known), ())
         return [
             names[i] if i < len(names) else f"class {i}"
             for i in range(self.facts.num_classes)

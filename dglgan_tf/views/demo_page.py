@@ -1,8 +1,6 @@
 """The demo's page, built with gradio (extra `demo`), and its server."""
 
-import importlib
-import warnings
-
+from dglgan_tf import extras
 from dglgan_tf.cost import tables
 from dglgan_tf.views import booth as booths
 from dglgan_tf.views import guard
@@ -17,15 +15,7 @@ def require(package: str):
     Raises:
       ValueError: it is not installed; says what to install.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return importlib.import_module(package)
-    except ImportError as error:
-        raise ValueError(
-            f"the demo needs {package}, which is not available here ({error}): install "
-            "the extra with `pip install 'dglgan_tf[demo]'`"
-        ) from error
+    return extras.require(package, "the demo", "demo")
 
 
 def page(booth: booths.Booth, costs: dict[str, tuple[int, int]]):

@@ -38,7 +38,7 @@ class Wanted:
       features: 'pixels' or 'efficientnet_lite0'.
       images: files that are projected.
       search_steps: of a projection.
-      animation: 'webp', 'gif', 'png' or 'none'.
+      animation: 'webp', 'gif', 'png', 'mp4' or 'none'.
       frames_per_second: of animations.
     """
 
@@ -70,6 +70,8 @@ def check(wanted: Wanted, shows) -> None:
         raise ValueError(
             "--show=interpolation goes from seed to seed: give two --seeds"
         )
+    if wanted.animation != "none":
+        animation.check(f".{wanted.animation}")
 
 
 class Gallery:

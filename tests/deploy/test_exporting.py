@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 
 from dglgan_tf import latents
-from dglgan_tf.deploy import card, exporting, quality, sampler, saved_model, tflite
+from dglgan_tf.deploy import (
+    card,
+    exporting,
+    parts,
+    quality,
+    sampler,
+    saved_model,
+    tflite,
+)  # fmt: skip
 from dglgan_tf.metrics import names
 from dglgan_tf.networks import files, stylegan2
 
@@ -261,7 +269,7 @@ def test_tflite_files_agree_with_the_source(kind):
         run = tflite.open_file(content)
         for truncation in (facts.untruncated, 0.7):
             expected = sampler.generate(network, z, labels, truncation)
-            found = run(z, labels, truncation)
+            found = run(parts.latents_by_name(z, labels, truncation))
             np.testing.assert_allclose(found, expected, atol=limit)
         assert not any(op.startswith("Flex") for op in tflite.operations(content))
 
@@ -281,7 +289,7 @@ def test_dynamic_range_leaves_a_third_of_a_large_file():
     assert len(tflite.convert(network, facts, "dynamic")) <= 0.35 * len(whole)
     z = latents.latents(range(2), facts.z_dim)
     expected = sampler.generate(network, z, None, 0.7)
-    found = tflite.open_file(whole)(z, None, 0.7)
+    found = tflite.open_file(whole)(parts.latents_by_name(z, None, 0.7))
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
@@ -294,13 +302,31 @@ def test_all_formats_in_one_call(tmp_path):
     files.save_networks(path, {"generator": network})
     report = exporting.run(
         exporting.Request(
-            str(path), str(tmp_path / "out"), exporting.FORMATS, rounds=2, seeds=(0, 5)
-        )
+            str(path),
+            str(tmp_path / "out"),
+            exporting.FORMATS,
+            rounds=2,
+            seeds=(0, 5, 6),
+            batch=2,
+            static=True,
+            separate=True,
+        )  # fmt: skip
     )
     assert report["passed"]
-    assert set(report["files"]) == {
+    whole = {
         "saved_model", "tflite-float32", "tflite-float16", "tflite-dynamic", "onnx",
     }  # fmt: skip
+    separate = {f"{n}-{p}" for n in whole for p in ("mapping", "synthesis")}
+    separate = {name for name in separate if not name.startswith("saved")}
+    assert set(report["files"]) == whole | separate
+    for name in separate:
+        entry = report["files"].pop(name)
+        signature = "map" if "mapping" in name else "synthesize"
+        assert {row["signature"] for row in entry["differences"]} == {signature}
+        assert {row["images"] for row in entry["differences"]} == {3}
+        assert entry["timing"][0]["p50_ms"] > 0
+        with pytest.raises(ValueError, match="part of a generator: name the whole"):
+            sampler.load(tmp_path / "out" / entry["path"])
     expected = sampler.load(path).images([7, 8, 9], [2, 0, 1], truncation=0.8)
     for name, entry in report["files"].items():
         assert (tmp_path / "out" / entry["path"]).exists()
@@ -311,6 +337,12 @@ def test_all_formats_in_one_call(tmp_path):
         )
         assert entry["timing"][-1]["images_per_second"] > 0
     assert report["files"]["onnx"]["differences"][0]["max"] <= 1e-4
+
+
+def test_only_style_networks_have_separate_parts():
+    network = MAKERS["biggan"]()
+    with pytest.raises(ValueError, match="BigGANGenerator has no mapping network"):
+        parts.separate(network, sampler.generator_facts(network))
 
 
 def test_files_away_from_their_report_are_refused(tmp_path):

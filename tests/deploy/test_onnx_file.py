@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dglgan_tf import latents
-from dglgan_tf.deploy import exporting, onnx_file, sampler
+from dglgan_tf.deploy import exporting, onnx_file, parts, sampler
 
 
 @pytest.mark.slow
@@ -24,7 +24,8 @@ def test_file_agrees_with_the_source_at_any_batch_size(kind):
         labels = np.arange(count, dtype=np.int32) if facts.num_classes else None
         for truncation in (facts.untruncated, 0.7):
             expected = sampler.generate(network, z, labels, truncation)
-            np.testing.assert_allclose(run(z, labels, truncation), expected, atol=1e-4)
+            found = run(parts.latents_by_name(z, labels, truncation))
+            np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 def test_missing_onnx_packages_are_named(monkeypatch, tmp_path):

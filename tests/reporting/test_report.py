@@ -1,15 +1,18 @@
 """The report: true to its sources, self-contained, escaped."""
 
+import csv
 import html.parser
 import json
+import os
+import pathlib
 import re
-import shutil
-import subprocess
 
+import browser
 import deploy_networks
 import numpy as np
 import pytest
 
+from dglgan_tf.cost import macs, tables
 from dglgan_tf.networks import biggan, files
 from dglgan_tf.reporting import charts, claims, collect, report
 
@@ -119,6 +122,14 @@ def test_tables_match_their_sources(written):
     assert "keeps 25.0 % of the parameters and 25.0 % of the multiply-acc" in text
     assert "guided student (4.0 times fewer MACs, 1.3 times as fast)" in text
     assert "no export: run" in text
+    counted = macs.count(deploy_networks.biggan_generator())
+    both = cells.index("teacher, guided student")  # one configuration
+    assert cells[both + 1 : both + 3] == [
+        "parameters",
+        tables.scaled(counted.parameters),
+    ]
+    row = next(row for row in counted.rows if row.macs > 0.1 * counted.macs)
+    assert f"{100 * row.macs / counted.macs:.1f}" in cells[cells.index(row.path) :][:5]
 
 
 def test_pictures_are_the_networks_own(written):
@@ -186,6 +197,14 @@ def test_runs_of_two_protocols_are_refused(tmp_path):
     first = _recipe(tmp_path / "a", [])
     second = _recipe(tmp_path / "b", [], SCORES.replace("kid5k[x]", "fid50k"))
     with pytest.raises(ValueError, match="different protocols"):
+        report.write([first, second], tmp_path / "r.html", with_pictures=False)
+    for root, data in ((first, "aa"), (second, "bb")):
+        compared = json.loads((root / "comparison.json").read_text())
+        protocol = {"real_fingerprint": data, "seed": data, "num_generated": 5000}
+        compared["protocols"] = {"kid5k[x]": {"protocol": protocol}}
+        (root / "comparison.json").write_text(json.dumps(compared))
+    (second / "scores.csv").write_text(SCORES)
+    with pytest.raises(ValueError, match="real_fingerprint is 'aa' in .*a and 'bb' in"):
         report.write([first, second], tmp_path / "r.html", with_pictures=False)
     text = report.write([first, first], tmp_path / "r.html", False).read_text()
     assert "a: guided student" in text and text.count('class="dominated"') >= 2
@@ -269,53 +288,102 @@ def test_dominated_points():
     assert charts.dominated(c, [a, b, c])
 
 
-_DRIVE = """<script>
-const seen = [];
-const clip = () => document.getElementById("over").style.clipPath;
-const slider = document.getElementById("slider");
-seen.push(clip());
-slider.value = 80;
-slider.dispatchEvent(new Event("input"));
-seen.push(clip());
-const before = document.getElementById("under").src;
-document.getElementById("flip").click();
-seen.push(document.getElementById("over").src === before);
-const truncation = document.getElementById("truncation");
-document.dispatchEvent(new KeyboardEvent("keydown", {key: "f"}));
-seen.push(document.getElementById("under").src === before);
-const stack = document.getElementById("stack");
-const box = stack.getBoundingClientRect();
-stack.setPointerCapture = () => {};
-const at = {clientX: box.left + box.width / 4};
-stack.dispatchEvent(new PointerEvent("pointerdown", at));
-seen.push(slider.value === "25");
-truncation.value = "0.5";
-truncation.dispatchEvent(new Event("input"));
-seen.push(document.getElementById("under").src !== before);
-Promise.all(Array.from(document.images).map((image) => image.decode())).then(() => {
-  document.title = "seen " + JSON.stringify(seen);
-});
-</script></body>"""
+@pytest.mark.slow
+def test_page_works_in_a_browser(written, tmp_path):
+    if browser.find() is None:
+        pytest.skip("no Chromium here: install it to test the page itself")
+    root, _ = written
+    with browser.page(tmp_path) as page:
+        for width, dark in ((1280, False), (390, True)):
+            _use((root / "report.html").as_uri(), page, width, dark)
 
 
 @pytest.mark.slow
-def test_page_works_in_a_browser(written, tmp_path):
-    browser = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
-    if browser is None:
-        pytest.skip("no Chromium here: install it to test the page itself")
-    _, text = written
-    page = tmp_path / "page.html"
-    page.write_text(text.replace("</body>", _DRIVE), encoding="utf-8")
-    done = subprocess.run(
-        [
-            browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom",
-            "--virtual-time-budget=3000", "--enable-logging=stderr",
-            f"--user-data-dir={tmp_path / 'profile'}", page.as_uri(),
-        ],
-        capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-    title = re.search(r"<title>seen (.*)</title>", done.stdout)[1]
-    clips, seen = json.loads(title)[:2], json.loads(title)[2:]
-    assert clips == ["inset(0px 0px 0px 50%)", "inset(0px 0px 0px 80%)"]
-    assert seen == [True] * 4  # the button, the key F, dragging, truncation
-    assert "CONSOLE" not in done.stderr
+def test_page_of_a_finished_quickstart_matches_its_files(tmp_path):
+    """Of a folder that DGLGAN_QUICKSTART names, with a report.html in it."""
+    folder = os.environ.get("DGLGAN_QUICKSTART")
+    if folder is None or browser.find() is None:
+        pytest.skip("needs Chromium and DGLGAN_QUICKSTART=runs/quickstart")
+    root = pathlib.Path(folder).resolve()
+    with browser.page(tmp_path) as page:
+        _use((root / "report.html").as_uri(), page, 1280, False)
+        found = [page.value(_TABLE % name) for name in ("scores", "export")]
+    with open(root / "scores.csv", encoding="utf-8") as file:
+        scores = list(csv.DictReader(file))
+    assert [row[0] for row in found[0]] == [row["network"] for row in scores]
+    for cells, row in zip(found[0], scores, strict=True):
+        assert f"{float(row['parameters']):,.0f}" in cells
+        assert f"{float(row['latency_p50_ms']):.4g}" in cells
+        metric = next(k for k in row if collect.is_metric(k))
+        assert cells[1].split(" ±")[0] == f"{float(row[metric]):.4g}"
+    exported = json.loads((root / "export" / "export_report.json").read_text())
+    for name, entry in exported["files"].items():
+        rows = [cells for cells in found[1] if cells[0] == name]
+        assert len(rows) == max(1, len(entry.get("timing", ())))
+        assert rows[0][1] == f"{entry['bytes']:,}"
+        for cells, timing in zip(rows, entry.get("timing", ()), strict=False):
+            assert cells[4] == f"{timing['p50_ms']:.4g}"
+
+
+_TABLE = """Array.from(document.querySelectorAll("#%s-table tbody tr")).map(
+  (row) => Array.from(row.cells).map((cell) => cell.innerText))"""
+_SEEN = """(() => {
+  const get = (id) => document.getElementById(id);
+  const set = (id, value) => {
+    get(id).value = value;
+    get(id).dispatchEvent(new Event("input"));
+  };
+  const seen = [get("over").style.clipPath];
+  set("slider", 80);
+  seen.push(get("over").style.clipPath);
+  const before = get("under").src;
+  get("flip").click();
+  seen.push(get("over").src === before);
+  document.dispatchEvent(new KeyboardEvent("keydown", {key: "f"}));
+  seen.push(get("under").src === before);
+  const stack = get("stack"), box = stack.getBoundingClientRect();
+  stack.setPointerCapture = () => {};
+  const at = {clientX: box.left + box.width / 4};
+  stack.dispatchEvent(new PointerEvent("pointerdown", at));
+  seen.push(get("slider").value);
+  set("truncation", "0.5");
+  seen.push(get("under").src !== before);
+  return seen;
+})()"""
+
+
+def _use(address, page, width, dark):
+    """Opens a report, moves everything that moves and checks what a reader needs."""
+    page.open(address, width, 900, dark)
+    assert page.value(_SEEN) == [
+        "inset(0px 0px 0px 50%)", "inset(0px 0px 0px 80%)", True, True, "25", True,
+    ]  # fmt: skip
+    assert page.value(
+        "Promise.all(Array.from(document.images).map((i) => i.decode()))"
+        ".then(() => Array.from(document.images).every((i) => i.naturalWidth > 0))"
+    )
+    assert page.value("document.documentElement.scrollWidth <= innerWidth")
+    dim = page.value("getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, re.findall(r"[0-9]+", dim)[:3])) < 200) == dark
+    # Everything that one operates has a name for a screen reader.
+    page.call("Accessibility.enable")
+    tree = page.call("Accessibility.getFullAXTree")["nodes"]
+    kinds = ("button", "combobox", "slider", "image", "region", "link", "heading")
+    named = [n for n in tree if n.get("role", {}).get("value") in kinds]
+    assert {"button", "combobox", "slider", "image", "heading"} <= {
+        node["role"]["value"] for node in named
+    }
+    assert all(
+        node.get("name", {}).get("value") for node in named if not node["ignored"]
+    )
+    page.value("document.getElementById('slider').focus()")
+    page.call("Input.dispatchKeyEvent", type="keyDown", key="ArrowRight",
+              code="ArrowRight", windowsVirtualKeyCode=39)  # fmt: skip
+    assert page.value("document.getElementById('slider').value") == "26"
+    page.call("Emulation.setEmulatedMedia", media="print")
+    assert page.value(
+        "getComputedStyle(document.getElementById('slider')).display"
+    ) == ("none")
+    page.call("Emulation.setEmulatedMedia", media="")
+    assert page.errors == [] and set(page.requests) == {address}
+    page.requests.clear()

@@ -20,10 +20,12 @@ from dglgan_tf.training import (
 
 
 def everything_on(devices, **options):
-    """Two updated teachers of different widths, terms of both players, ADA."""
+    """Two updated teachers of different widths, R1, terms of both players, ADA."""
     goal = tiny.goal(
         guidance=guidance.dynamic_teachers,
         update_teachers=True,
+        r1_gamma=0.1,
+        r1_interval_steps=2,
         terms=[
             terms.OutputL1(),
             terms.FeatureL1([1]),
@@ -69,13 +71,45 @@ def uninterrupted(logical_devices, tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_an_ensemble_resumed_on_two_replicas_equals_the_uninterrupted(uninterrupted):
-    # The same trainer, so that nothing is traced again; all of its state has moved.
-    train, path, metrics, _, values = uninterrupted
+def test_an_ensemble_resumed_on_two_replicas_equals_the_uninterrupted(
+    logical_devices, uninterrupted
+):
+    _, path, metrics, start, values = uninterrupted
+    train = everything_on(logical_devices[:2], g_microbatches=2, d_microbatches=2)
     checkpoint.restore(train.state, path)
     assert tiny.steps(train, 3, tiny.iterator(train, first=2)) == metrics[2:]
     assert set(train.trace_counts().values()) == {1}
+    assert {"d_reg", "teacher0_reg", "teacher1_reg"} <= train.trace_counts().keys()
     for name, value in tiny.everything(train).items():
+        np.testing.assert_array_equal(value, values[name], err_msg=name)
+    assert any((values[name] != value).any() for name, value in start.items())
+
+
+def augmented(devices):
+    """A pair alone, the published ADA pipeline, p moving every second step."""
+    part = augmentation.Augmentation(
+        ada.augment, 0.6, target=0.6, interval_steps=2, ramp_images=200
+    )
+    return tiny.make(tiny.toy(), devices[:1], tiny.goal(augment=part), d_microbatches=2)
+
+
+@pytest.mark.slow
+def test_adaptive_augmentation_resumes_between_two_moves(logical_devices, tmp_path):
+    """The file holds p and the signs of the one step since its last move."""
+    train = augmented(logical_devices)
+    source, path = tiny.iterator(train), tmp_path / "state.safetensors"
+    tiny.steps(train, 3, source)
+    saved = tiny.everything(train)
+    assert saved["augment/probability"] != pytest.approx(0.6, abs=0.01)
+    assert saved["augment/signs"][1] == 4.0  # the mean over two parts of four scores
+    checkpoint.save(train.state, path)
+    metrics = tiny.steps(train, 2, source)
+    assert metrics[0]["d/augment_probability"] != (metrics[1]["d/augment_probability"])
+    values = tiny.everything(train)
+    fresh = augmented(logical_devices)
+    checkpoint.restore(fresh.state, path)
+    assert tiny.steps(fresh, 2, tiny.iterator(fresh, first=3)) == metrics
+    for name, value in tiny.everything(fresh).items():
         np.testing.assert_array_equal(value, values[name], err_msg=name)
 
 

@@ -1,12 +1,19 @@
 """The demo: the networks' own images, bounded requests, a guarded server."""
 
 import asyncio
+import contextlib
+import dataclasses
+import importlib.util
+import json
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 
+import browser
 import numpy as np
+import psutil
 import pytest
 
 from dglgan_tf.deploy import sampler
@@ -31,6 +38,12 @@ def test_pictures_are_the_networks_own(shown):
     turned = shown.draw(9, 3, 1.0, 2, 5.0, 4)["teacher"].picture
     assert np.abs(turned.astype(int) - pixels.astype(int)).max() <= 1
     assert shown.classes() == ["coat", "bag", "boot"]
+    (known, nameless), facts = shown.samplers.values(), shown.facts
+    nameless = dataclasses.replace(
+        nameless, facts=dataclasses.replace(facts, class_names=())
+    )
+    assert booth.Booth({"a": nameless, "b": known}).classes() == shown.classes()
+    assert booth.Booth({"a": nameless}).classes()[2] == "class 2"
     assert paths.slerp([0.0, 1.0], [1.0, 0.0], 1.0).tolist() == [1.0, 0.0]
 
 
@@ -125,26 +138,71 @@ def test_missing_gradio_is_named(monkeypatch):
         demo_page.require("gradio")
 
 
-@pytest.mark.slow
-def test_server_starts_answers_and_refuses_uploads(stored):
-    pytest.importorskip("gradio", reason="needs the extra `demo`")
+@pytest.fixture(scope="module")
+def served(stored):
+    """The address of a demo of two networks, in a process of its own."""
+    if importlib.util.find_spec("gradio") is None:
+        pytest.skip("needs the extra `demo`")
     command = [sys.executable, "-m", "dglgan_tf.demo", "--port=17861"]
-    command.append(f"--network={stored['stylegan2']}")
+    command += [f"--network={n}={stored['biggan']}" for n in ("teacher", "student")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
-        assert "http://127.0.0.1:17861" in process.stdout.readline()
-        for _ in range(100):
-            try:
-                page = urllib.request.urlopen("http://127.0.0.1:17861/", timeout=20)
+        address = process.stdout.readline().split()[0]
+        for _ in range(300):
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(address, timeout=20).close()
                 break
-            except OSError:
-                time.sleep(0.2)
-        assert page.status == 200 and b"dglgan_tf" in page.read()
-        request = urllib.request.Request(
-            "http://127.0.0.1:17861/gradio_api/upload", b"file", method="POST"
-        )
-        with pytest.raises(urllib.error.HTTPError, match="403"):
-            urllib.request.urlopen(request, timeout=20)
+            time.sleep(0.2)
+        yield address
     finally:
         process.terminate()
         process.wait(timeout=30)
+
+
+@pytest.mark.slow
+def test_server_listens_here_alone_and_refuses(served):
+    assert served == "http://127.0.0.1:17861"
+    connections = psutil.net_connections("tcp")
+    listening = [c.laddr for c in connections if c.status == psutil.CONN_LISTEN]
+    assert {a.ip for a in listening if a.port == 17861} == {"127.0.0.1"}
+    for path, body, headers, status in (
+        ("/gradio_api/upload", b"file", {}, 403),
+        ("/gradio_api/queue/join", b"x" * 70_000, {}, 413),
+        ("/", None, {"Host": "evil.example:17861"}, 400),
+    ):
+        request = urllib.request.Request(served + path, body, headers)
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request, timeout=20)
+        assert refused.value.code == status
+
+
+@pytest.mark.slow
+def test_page_interpolates_beside_the_teacher_and_tells_times(served, tmp_path):
+    if browser.find() is None:
+        pytest.skip("no Chromium here: install it to test the page itself")
+    told = "Array.from(document.querySelectorAll('.prose')).map(p => p.innerText)"
+    drawn = "Array.from(document.querySelectorAll('.picture img')).map(i => i.src)"
+    with browser.page(tmp_path) as page:
+        page.open(served)
+        page.wait("document.body.innerText.includes('times as fast')")
+        lines = {line for line in page.value(told) if " ms for 4" in line}
+        assert len(lines) == 2 and all("parameters" in line for line in lines)
+        before = page.value(drawn)
+        assert len(before) == 2
+        assert page.value("document.querySelector('[aria-label=Class]').value")
+        # The interpolation's number: half way to the other seed.
+        page.value(
+            """(() => {
+              const box = Array.from(document.querySelectorAll('input[type=number]'))
+                .find((i) => (i.ariaLabel || '').includes('Interpolation'));
+              box.focus();
+              box.value = '0.5';
+              box.dispatchEvent(new Event('input', {bubbles: true}));
+              box.dispatchEvent(new Event('change', {bubbles: true}));
+              box.blur();
+            })()"""
+        )
+        old = json.dumps(before)
+        page.wait(f"({drawn}).every((src, i) => src !== {old}[i])")
+        assert page.errors == []
+        assert all(address.startswith(served) for address in page.requests)

@@ -1,5 +1,7 @@
 """Pictures and animations on the disk, of one network and of two."""
 
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -23,10 +25,33 @@ def test_animations_come_back(tmp_path, suffix):
             np.testing.assert_array_equal(found, np.repeat(frame, 3, -1))
 
 
+def test_a_video_has_its_frames_in_order_and_its_speed(tmp_path):
+    ffmpeg = pytest.importorskip("imageio_ffmpeg")
+    colours = np.array([[250, 10, 10], [10, 250, 10], [10, 10, 250], [128, 128, 128]])
+    frames = np.broadcast_to(colours[:, None, None], [4, 33, 50, 3]).astype(np.uint8)
+    path = animation.save(tmp_path / "a.mp4", frames, 8)
+    found = ffmpeg.read_frames(str(path))
+    facts = next(found)
+    assert facts["codec"] == "h264" and facts["pix_fmt"].startswith("yuv420p")
+    assert facts["size"] == (50, 34)  # an odd side is made even
+    assert (facts["fps"], facts["duration"]) == (8, 0.5)
+    shown = [np.frombuffer(frame, np.uint8).reshape(34, 50, 3) for frame in found]
+    assert len(shown) == 4
+    for frame, colour in zip(shown, colours, strict=True):
+        assert np.abs(frame.astype(int) - colour).max() <= 12
+
+
+def test_a_video_without_its_package_is_refused_before_anything_is_drawn(monkeypatch):
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    wanted = gallery.Wanted(animation="mp4")
+    with pytest.raises(ValueError, match="imageio-ffmpeg.*pip install .*video"):
+        gallery.check(wanted, ["walk"])
+
+
 def test_impossible_animations_are_named(tmp_path):
     frames = np.zeros([2, 8, 8, 1], np.uint8)
-    with pytest.raises(ValueError, match="must end in one of .webp, .gif, .png"):
-        animation.save(tmp_path / "a.mp4", frames)
+    with pytest.raises(ValueError, match="must end in one of .webp, .gif, .png, .mp4"):
+        animation.save(tmp_path / "a.avi", frames)
     with pytest.raises(ValueError, match="0 frames"):
         animation.save(tmp_path / "a.gif", frames[:0])
 
