@@ -64,7 +64,7 @@ def draw(lines: list[dict], path: str) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot, ticker
 
     figure, axes = pyplot.subplots(1, 2, figsize=(9, 4), layout="constrained")
     for axis, family in zip(axes, ("stylegan2", "biggan"), strict=True):
@@ -80,6 +80,10 @@ def draw(lines: list[dict], path: str) -> None:
         axis.plot(ends, straight, "k:", label="proportional to the work")
         axis.set(xscale="log", yscale="log", title=family)
         axis.set(xlabel="GMACs of an iteration", ylabel="seconds")
+        for side in (axis.xaxis, axis.yaxis):
+            side.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+            side.set_major_formatter(ticker.FormatStrFormatter("%g"))
+            side.set_minor_locator(ticker.NullLocator())
         axis.legend()
     figure.savefig(path, dpi=110)
 
