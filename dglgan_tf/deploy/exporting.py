@@ -50,7 +50,7 @@ class Request:
       seeds: images that are compared.
       tolerance: largest difference of a float32 file; uint8 may differ by one level.
       rounds: timed calls for each file; 0 leaves out the timing.
-      batch: fixed batch size of TFLite files.
+      batch: images of a timed call; the fixed batch size of TFLite files.
       static: fix it in ONNX files too.
       separate: write mapping and synthesis of a StyleGAN2 as TFLite and ONNX files of
         their own too; a SavedModel has them as signatures.
@@ -141,7 +141,7 @@ def _fill(folder, network, facts, source, request) -> dict:
             entry["differences"] = _compare(calls[name], facts, request)
         entry["passed"] = _passes(entry, request.tolerance)
     if request.rounds:
-        _time(files, calls, facts, request.rounds)
+        _time(files, calls, facts, request.rounds, request.batch)
     passed = all(entry["passed"] for entry in files.values())
     judged = _judge(calls, network, facts, request.judge) if passed else None
     report = {
@@ -241,10 +241,10 @@ def _passes(entry, tolerance) -> bool:
     )
 
 
-def _time(files, calls, facts, rounds) -> None:
-    """Adds 'timing' to the entries: one image, interleaved, for 1..N threads."""
-    z = latents.latents([0], facts.z_dim)
-    labels = np.zeros([1], np.int32) if facts.num_classes else None
+def _time(files, calls, facts, rounds, batch) -> None:
+    """Adds 'timing' to the entries: a batch, interleaved, for 1..N threads."""
+    z = latents.latents(range(batch), facts.z_dim)
+    labels = np.zeros([batch], np.int32) if facts.num_classes else None
     given = {
         name: part.given(z, labels, facts.untruncated)
         for name, (part, _) in calls.items()
@@ -261,7 +261,7 @@ def _time(files, calls, facts, rounds) -> None:
         }
         if not bound:
             continue
-        for name, found in latency.measure(bound, 1, rounds).items():
+        for name, found in latency.measure(bound, batch, rounds).items():
             row = {"threads": threads, **dataclasses.asdict(found)}
             files[name].setdefault("timing", []).append(row)
 
