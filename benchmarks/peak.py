@@ -6,6 +6,7 @@ Shapes are those that fill the machine: the best of several is the peak that sha
 taken of.
 """
 
+import functools
 import time
 
 from dglgan_tf.compat import tf
@@ -62,5 +63,6 @@ def _conv(kind, batch, side, channels):
             padding="SAME",
         ),
     }
-    run = tf.function(functions[kind], autograph=False)
+    # A partial for the reason given in `phase.compile_phase`.
+    run = tf.function(functools.partial(functions[kind]), autograph=False)
     return lambda: run()[0, 0].numpy(), 2 * batch * side**2 * 9 * channels**2
