@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "dglgan_tf"
-NEUTRAL = {"compat", "atomic", "arguments", "containers"}
+NEUTRAL = {"compat", "atomic", "arguments", "containers", "extras"}
 # What each folder may import of ours, besides itself and the neutral modules.
 ALLOWED = {
     "ops": set(),

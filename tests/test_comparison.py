@@ -47,7 +47,7 @@ def test_paths_inside_the_recipe_are_relative(scored, tmp_path):
     rows[0] |= {"parameters": 4, "macs": 8, "weights_bytes": 16}
     rows[0] |= {"latency_p50_ms": 1.0, "images_per_second": 2.0}
     paths = {"a": tmp_path / "guided" / "x.safetensors"}
-    comparison._write(tmp_path, rows, measured, paths, ("coat",))
+    comparison._write(tmp_path, rows, measured, paths, ("coat",), ["a note"])
     described = json.loads((tmp_path / "comparison.json").read_text())
     assert described["networks"] == {"a": "guided/x.safetensors"}
     assert described["protocols"]["kid1k"]["protocol"]["resize"] == "clean"
