@@ -19,7 +19,7 @@ SPLITS = [(replicas, parts) for replicas in (1, 2, 4) for parts in (1, 2, 4)]
 # its normalisation amplifies rounding, the more the fewer images it sees.
 BATCH = {"toy": 32, "biggan": 256, "stylegan2": 64}
 # In graph mode and under XLA; a wrong scale would show above 0.1.
-TOLERANCE = {"toy": (5e-6, 5e-4), "biggan": (5e-5, 5e-4), "stylegan2": (5e-6, 5e-4)}
+TOLERANCE = {"toy": (5e-6, 5e-4), "biggan": (5e-5, 2e-3), "stylegan2": (5e-6, 5e-4)}
 FAMILIES = {
     "toy": (
         lambda: tiny.toy(num_classes=3),
