@@ -95,14 +95,16 @@ def compile_phase(phase: Phase, strategy, latents: draws.Latents, jit: bool):
     def replica_step(reals, seed, scalars):
         context = tf.distribute.get_replica_context()
         replica = context.replica_id_in_sync_group
-        total = None
+        total, parts = None, []
         if phase.scale is not None:
             scalars = {**scalars, _SCALE: tf.convert_to_tensor(phase.scale.value)}
         for index in range(phase.microbatches):
             part = _microbatch(phase, latents, reals, seed, replica, index, replicas)
-            result = gradient_fn({**part, **scalars})
-            total = result if total is None else _add(total, result)
-        gradients, metrics, values = _scale(total, 1.0 / phase.microbatches)
+            gradients, *rest = gradient_fn({**part, **scalars})
+            total = gradients if total is None else _add(total, gradients)
+            parts.append(rest)
+        gradients = _scale(total, 1.0 / phase.microbatches)
+        metrics, values = tf.nest.map_structure(_mean, *parts)
         loss = metrics[f"{phase.name}/loss"]
         gradients, loss, values = _reduce(
             gradients, loss, values, pending, replicas, context
@@ -200,6 +202,16 @@ def _microbatch(phase, latents, reals, seed, replica, index, replicas):
 
 def _add(left, right):
     return tf.nest.map_structure(tf.add, left, right)
+
+
+def _mean(*parts):
+    """Mean over microbatches, in their order.
+
+    TensorFlow joins a chain of sums to one operation that begins with whichever input
+    it may overwrite: with a reader beside it, as these have, the last bit would depend
+    on which of the two comes first.
+    """
+    return tf.reduce_mean(tf.stack(parts), axis=0) if len(parts) > 1 else parts[0]
 
 
 def _scale(total, factor):
