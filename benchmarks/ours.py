@@ -11,6 +11,7 @@ from dglgan_tf.deploy import sampler
 from dglgan_tf.layers import spectral_norm
 from dglgan_tf.losses import adversarial
 from dglgan_tf.networks import biggan, stylegan2
+from dglgan_tf.ops import lanes
 from dglgan_tf.training import draws, ema, objective, optimizers, phase, state, trainer
 
 # Path-length mean, Adam of both families: as in gin/families.
@@ -60,6 +61,9 @@ def goal(config: dict) -> objective.Objective:
 
 def build(config: dict) -> "Ours":
     """Builds the training of a configuration (see `benchmarks.run`)."""
+    count = 1
+    if config["family"] == "stylegan2" and not config["jit"]:  # as in gin/families
+        count = lanes.start(lanes.suitable([config["batch"]], 4))
     strategy = strategies.make()
     keras.utils.set_random_seed(0)
     generator, discriminator, teacher = networks(config)
@@ -78,6 +82,7 @@ def build(config: dict) -> "Ours":
             made,
             strategy,
             0,
+            lanes=count,
             objective=goal(config),
             g_optimizer=adam,
             d_optimizer=adam,

@@ -6,6 +6,7 @@ another type is refused while the configuration is read.
 """
 
 import collections.abc
+import copy
 import inspect
 import math
 import types
@@ -44,6 +45,16 @@ def check() -> None:
             _check_binding(name, found.wrapped, parameter, value)
 
 
+def value(configurable: str, parameter: str, default):
+    """Returns what gin binds to a parameter in the present scope, else the default.
+
+    For what must be known before the configurable can be made.
+    """
+    bound = gin.get_bindings(configurable, resolve_references=False)
+    # Copying a reference, such as a macro, gives what it refers to.
+    return copy.deepcopy(bound.get(parameter, default))
+
+
 def _check_binding(name, function, parameter, value):
     parameters = inspect.signature(function).parameters
     named = [p.name for p in parameters.values() if p.kind is not p.VAR_KEYWORD]
@@ -74,6 +85,18 @@ def _serves(given, takes) -> bool:
 def _hints(function):
     made = function.__init__ if inspect.isclass(function) else function
     return typing.get_type_hints(made)
+
+
+def _wrong_result(gives, parts) -> str | None:
+    """Returns what a reference should give that gives a class of ours, else None."""
+    if not gives.__module__.startswith("dglgan_tf"):
+        return None
+    kinds = [typing.get_origin(part) or part for part in parts]
+    if any(kind is typing.Any or not inspect.isclass(kind) for kind in kinds):
+        return None
+    if any(issubclass(gives, kind) for kind in kinds):
+        return None
+    return " or ".join(str(_wrong(object(), part)) for part in parts)
 
 
 def _arguments(value):
@@ -174,7 +197,7 @@ def _wrong_reference(reference, hint):
         made = inspect.isclass(gives) and gives is not collections.abc.Callable
         if takes_function and len(parts) == 1 and made:
             return f"a function and not its result: write @{name} without ()"
-        return None
+        return _wrong_result(gives, parts) if made else None
     if takes_function or typing.Any in parts:
         return None
     return f"the result of the function: write @{name}()"

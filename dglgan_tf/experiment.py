@@ -62,6 +62,7 @@ def run(
     seed: int = 0,
     devices: Sequence[str] | None = None,
     tpu: str | None = None,
+    lanes: int | str = 1,
     deterministic: bool = False,
     tf32: bool = True,
 ) -> dict[str, float]:
@@ -81,6 +82,7 @@ def run(
       prune: (generator, seed) -> scores of the channels that stay (`starting`).
       seed: of weights, data order and all draws.
       devices, tpu: replicas (None = every GPU, else the CPU), or the name of a TPU.
+      lanes: parts of a batch that a CPU's cores take, or 'auto' (`ops.lanes`).
       deterministic: only operations that give the same bits each time; slower.
       tf32: let GPUs that can multiply float32 with TF32's ten-bit mantissa.
 
@@ -94,17 +96,16 @@ def run(
     starts = _by_role(initialize_from)
     if dry_run:
         made = generator, discriminator, teacher_networks
-        names = dict.fromkeys([*teachers, *starts.values()])
-        absent = [name for name in names if name not in planned]
+        absent = [n for n in [*teachers, *starts.values()] if n not in planned]
         return _describe(made, schedule, source, absent, siblings)
     directory.check()
+    lanes = strategies.open_lanes(lanes, any([devices, hosts, tpu]))
     strategy = strategies.make(devices, hosts, tpu)
     made = _source(source), generator, discriminator
     given, starts = _find(teachers, starts, siblings)
     _set_numerics(deterministic, tf32)
-    parts = build(*made, given, starts, prune, seed, strategy)
-    options = _options(parts, seed, given, starts)
-    return _train(parts, schedule, directory, options, seed)
+    parts = build(*made, given, starts, prune, seed, strategy, lanes)
+    return _train(parts, schedule, directory, given, starts, seed)
 
 
 def _find(teachers, starts, siblings):
@@ -146,7 +147,7 @@ def _made(make, kind, name):
 def _describe(made, schedule, source, names, siblings) -> dict:
     print(description.describe(*made, schedule))
     _source(source)  # says what is missing
-    for name in names:
+    for name in dict.fromkeys(names):
         runs.find_weights(name, siblings)
     return {}
 
@@ -197,10 +198,12 @@ def build(
     prune=None,
     seed=0,
     strategy=None,
+    lanes=1,
 ) -> Parts:
     """Builds networks and trainer; arguments as `run`, source made, paths resolved.
 
-    `starts` is {role: weights file}; `strategy` is of `strategies.make`.
+    `starts` is {role: weights file}; `strategy` is of `strategies.make`; `lanes` are in
+    effect.
     """
     strategy = strategies.make() if strategy is None else strategy
     wide = starting.rate(starts or {}, prune, seed)
@@ -221,14 +224,14 @@ def build(
             starting.prune(networks, wide, seed)
         else:
             starting.initialize(networks, starts or {})
-        train = trainer.Trainer(networks, strategy, seed)
+        train = trainer.Trainer(networks, strategy, seed, lanes=lanes)
     starting.check_pair(networks.generator, networks.discriminator, "discriminator")
     pipeline.check_classes(source, networks.generator.num_classes)
     return Parts(source, networks, train, strategy)
 
 
-def _train(parts, schedule, directory, options, seed):
-    train = parts.trainer
+def _train(parts, schedule, directory, teachers, starts, seed):
+    train, options = parts.trainer, _options(parts, seed, teachers, starts)
     latest = directory.latest_snapshot()
     if latest is not None:
         saved = checkpoint.restore(train.state, latest)
@@ -302,8 +305,8 @@ def _announce(shown, parts, schedule, options):
     shown.say(f"parameters: {counts}")
     shown.say(
         f"{schedule.total_images:,} images of {parts.trainer.batch_size} a step on "
-        f"{parts.strategy.num_replicas_in_sync} replica(s), XLA "
-        f"{'on' if parts.trainer.jit else 'off'}; tracing takes a while"
+        f"{parts.strategy.num_replicas_in_sync} replica(s) in {parts.trainer.lanes} "
+        f"lane(s), XLA {'on' if parts.trainer.jit else 'off'}; tracing takes a while"
     )
     with shown.summary.as_default():
         text = "    " + gin.config_str().replace("\n", "\n    ")

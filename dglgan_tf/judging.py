@@ -19,6 +19,7 @@ from dglgan_tf.deploy import exported, sampler
 from dglgan_tf.layers import conditional_norm
 from dglgan_tf.metrics import images, path_length, statistics_file
 from dglgan_tf.networks import base
+from dglgan_tf.ops import lanes
 
 STANDING_PASSES = 16  # as BigGAN's authors do
 BATCH_NORMS = ("running", "standing")
@@ -265,15 +266,17 @@ def replicated(network, truncation, noise, strategy) -> Callable:
       strategy: batches that its replicas do not divide run on one of them.
     """
 
-    @tf.function(reduce_retracing=True)
-    def one(z, labels, seed):
+    def part(z, labels):
+        seed = tf.bitcast(z[0, :2], tf.int32)  # of noise: follows from the latents
         return sampler.generate(network, z, labels, truncation, noise, seed)
+
+    one = tf.function(lanes.spread(part), reduce_retracing=True)
 
     def generate(z, labels):
         replicas = strategy.num_replicas_in_sync
         if replicas == 1 or len(z) % replicas:
             labels = None if labels is None else tf.constant(labels)
-            return one(tf.constant(z), labels, _noise_seed(z)).numpy()
+            return one(tf.constant(z), labels).numpy()
         parts = [np.split(z, replicas)]
         parts.append(
             [None] * replicas if labels is None else np.split(labels, replicas)
@@ -291,8 +294,7 @@ def _spread(strategy, function, z, labels):
             lambda context: tf.constant(parts[context.replica_id_in_sync_group])
         )
 
-    seeds = [np.ascontiguousarray(part[0, :2]).view(np.int32) for part in z]
-    given = (values(z), None if labels[0] is None else values(labels), values(seeds))
+    given = (values(z), None if labels[0] is None else values(labels))
     made = strategy.run(function, given)
     found = strategy.experimental_local_results(made)
     return np.concatenate([part.numpy() for part in found])

@@ -5,6 +5,7 @@ import numpy as np
 from dglgan_tf import images, latents
 from dglgan_tf.compat import tf
 from dglgan_tf.data import pipeline
+from dglgan_tf.ops import lanes
 
 GRID = 64  # latents and reals shown
 
@@ -28,7 +29,8 @@ class Pictures:
         if generator.num_classes:
             self._labels = np.arange(GRID) % generator.num_classes
         self._generate = tf.function(
-            lambda z, labels: generator(z, labels, training=False), autograph=False
+            lanes.spread(lambda z, labels: generator(z, labels, training=False)),
+            autograph=False,
         )
 
     def real_batch(self, n):

@@ -59,9 +59,12 @@ def main(argv) -> int:
         )
     seeds = latents.parse_seeds(_SEEDS.value)
     from dglgan_tf import atomic, images
-    from dglgan_tf.deploy import sampler
+    from dglgan_tf.deploy import exported, sampler
+    from dglgan_tf.ops import lanes
 
     atomic.check_folder(_OUTDIR.value, "outdir")
+    if not exported.is_export(_NETWORK.value):  # those have threads of their own
+        lanes.start(lanes.suitable([min(_BATCH.value, len(seeds))]))
     found = sampler.load(_NETWORK.value, _NOISE.value)
     seeds, labels, columns = _plan(found.facts, seeds)
     pixels = images.to_uint8(found.images(seeds, labels, _TRUNC.value, _BATCH.value))

@@ -7,9 +7,10 @@ import functools
 import threading
 from collections.abc import Callable, Sequence
 
-from dglgan_tf import compat
+from dglgan_tf import bindings, compat
 from dglgan_tf import hosts as hosts_of_run
 from dglgan_tf.compat import tf
+from dglgan_tf.ops import lanes
 
 PATIENCE = 300.0  # seconds until a host or a device that does not answer is named
 
@@ -96,6 +97,46 @@ def _tpu(name):
     tf.config.experimental_connect_to_cluster(resolver)
     tf.tpu.experimental.initialize_tpu_system(resolver)
     return tf.distribute.TPUStrategy(resolver)
+
+
+def open_lanes(wanted: int | str, elsewhere: bool = False) -> int:
+    """Opens the lanes that a configuration asks for; host, before TensorFlow runs.
+
+    Args:
+      wanted: a number, or 'auto': one a core, where the configured batches fit.
+      elsewhere: whether other devices than this CPU were named.
+
+    Returns:
+      The number of lanes in effect: 1 where TensorFlow runs already without them.
+
+    Raises:
+      ValueError: neither 'auto' nor a number, or lanes for other devices.
+    """
+    if wanted == "auto":
+        return lanes.start(1 if elsewhere else _configured_lanes())
+    if not isinstance(wanted, int) or isinstance(wanted, bool) or wanted < 1:
+        raise ValueError(f"train.lanes={wanted!r} must be 'auto' or an integer >= 1")
+    if wanted > 1 and (elsewhere or tf.config.list_physical_devices("GPU")):
+        raise ValueError(
+            f"train.lanes={wanted} are parts of one CPU's work: name no devices, hosts "
+            "or TPU, or set train.lanes=1"
+        )
+    return lanes.start(wanted)
+
+
+def _configured_lanes() -> int:
+    """Returns the number of lanes that suits what gin binds."""
+
+    def bound(parameter, default):
+        return bindings.value("Trainer", parameter, default)
+
+    group = bindings.value("StyleGAN2Discriminator", "mbstd_group_size", 4)
+    accumulated = (bound("g_microbatches", 1), bound("d_microbatches", 1)) != (1, 1)
+    # Who accumulates lacks memory; XLA has threads of its own.
+    if accumulated or bound("max_microbatch", None) or bound("jit", "auto") is True:
+        return 1
+    size = bound("batch_size", 1)
+    return lanes.suitable([size, bound("d_batch_size", None) or size], group)
 
 
 def check(strategy, seconds: float | None = None) -> None:

@@ -160,6 +160,13 @@ OUT_OF_RANGE = [
     ("Trainer.max_microbatch = 0", "max_microbatch=0 must be an integer >= 1"),
     ("Trainer.max_microbatch = -1", "max_microbatch=-1 must be an integer >= 1"),
     ("Trainer.d_steps = 0", "d_steps=0 must be an integer >= 1"),
+    ("train.initialize_from = @Objective()", "must be text in quotes or a dictionary"),
+    ("train.lanes = 0", "train.lanes=0 must be 'auto' or an integer >= 1"),
+    ("train.lanes = 'all'", "train.lanes='all' must be 'auto' or an integer >= 1"),
+    (
+        "train.lanes = 2\ntrain.devices = ['CPU:0']",
+        "train.lanes=2 are parts of one CPU",
+    ),
     ("Trainer.d_steps = -1", "d_steps=-1 must be an integer >= 1"),
     ("Trainer.jit = 'always'", "Trainer.jit='always' must be"),
     ("Schedule.total_images = 0", "Schedule.total_images=0 must be"),

@@ -46,6 +46,8 @@ def pytest_configure(config):
     tf.config.set_logical_device_configuration(
         cpu, [tf.config.LogicalDeviceConfiguration()] * 4
     )
+    # TensorFlow runs from here on: no command under test sets the process's threads.
+    tf.config.list_logical_devices()
 
 
 def pytest_collection_modifyitems(config, items):

@@ -186,7 +186,7 @@ def test_random_bindings(known, place, monkeypatch):
     bindings = st.dictionaries(st.sampled_from(_parameters()), VALUES, max_size=3)
     answers = collections.Counter()
 
-    @settings(max_examples=80, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=120, deadline=None, derandomize=True, database=None)
     @given(bindings)
     def run(bound):
         given = [f"--gin_param={k}={_literal(v)}" for k, v in bound.items()]

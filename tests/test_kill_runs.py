@@ -11,11 +11,12 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 @pytest.mark.slow
-def test_five_kills():
+@pytest.mark.parametrize("family, kills", [("biggan", 5), ("stylegan2", 3)])
+def test_killed_runs_end_as_if_undisturbed(family, kills):
     done = subprocess.run(
         [
-            sys.executable, "tools/kill_runs.py", "--kills=5", "--seed=1",
-            "--patience_seconds=300",
+            sys.executable, "tools/kill_runs.py", f"--kills={kills}", "--seed=1",
+            f"--family={family}", "--patience_seconds=300",
         ],
         cwd=REPOSITORY,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},

@@ -55,9 +55,9 @@ def weights(tmp_path_factory):
     return save
 
 
-def _train(embedded, ran, parts, schedule, directory, options, seed):
+def _train(embedded, ran, parts, schedule, directory, teachers, starts, seed):
     """Takes the place of the loop: two steps, nothing is written."""
-    del schedule, directory, options, seed
+    del schedule, directory, teachers, starts, seed
     train, networks = parts.trainer, parts.networks
     images, labels = embedded
     shrink = images.shape[1] // networks.generator.resolution

@@ -28,13 +28,15 @@ from dglgan_tf.networks import files
 
 flags.DEFINE_integer("kills", 40, "How often the run is killed.", lower_bound=1)
 flags.DEFINE_integer("seed", 0, "Of the moments.")
+flags.DEFINE_enum(
+    "family", "biggan", ["biggan", "stylegan2"], "Which networks; StyleGAN2 has lanes."
+)
 flags.DEFINE_integer("steps_per_kill", 12, "Length of the run, relative to the kills.")
 flags.DEFINE_float(
     "patience_seconds", 900, "A process that needs longer counts as hung.", 1
 )
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-CONFIGURATION = tiny_configs.FAMILIES["biggan"] + tiny_configs.COMMON
 
 
 def start(folder: Path, run: str) -> subprocess.Popen:
@@ -142,7 +144,8 @@ def main(argv) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         images = 4 * values.kills * values.steps_per_kill
-        (folder / "tiny.gin").write_text(CONFIGURATION.format(images=images))
+        text = tiny_configs.FAMILIES[values.family] + tiny_configs.COMMON
+        (folder / "tiny.gin").write_text(text.format(images=images))
         began = time.time()
         finish(folder, "whole")
         seconds = time.time() - began

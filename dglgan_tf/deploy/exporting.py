@@ -251,9 +251,10 @@ def _time(files, calls, facts, rounds, batch) -> None:
     }
     cores = os.cpu_count() or 1
     counts = sorted({1, *(n for n in (2, 4, 8) if n <= cores), cores})
+    pool = tf.config.threading.get_intra_op_parallelism_threads() or cores
     for threads in counts:
         runners = {name: make(threads) for name, (_, make) in calls.items()}
-        if threads != cores:
+        if threads != pool:
             runners.pop("saved_model", None)  # TensorFlow's pool is as large as it is
         bound = {
             name: lambda run=run, given=given[name]: run(given)

@@ -15,6 +15,7 @@ from dglgan_tf.compat import tf
 from dglgan_tf.deploy import partial, truncation
 from dglgan_tf.layers import spectral_norm
 from dglgan_tf.networks import base, files
+from dglgan_tf.ops import lanes
 
 NOISE_MODES = ("const", "random", "none")
 
@@ -232,12 +233,22 @@ def _program(network, facts, given, weights):
             found.get("seed"),
         )
 
-    specs = [tf.TensorSpec(t.shape, t.dtype, name) for name, t in given.items()]
+    batched = sum(name in ("z", "labels") for name in given)  # the first ones
+    size = given["z"].shape[0] // lanes.fitting(given["z"].shape[0])
+    specs = [
+        tf.TensorSpec([size, *t.shape[1:]] if i < batched else t.shape, t.dtype, name)
+        for i, (name, t) in enumerate(given.items())
+    ]
     program = partial.evaluate(function, specs)
     # Constants in a graph are faster than variables, and held several times.
     small = sum(value.nbytes for value in program.values.values()) <= _SMALL
     run = partial.callable_of(program, None if small else weights)
-    return tf.function(run, autograph=False)
+
+    def whole(*tensors):
+        rows, rest = tensors[:batched], tensors[batched:]
+        return lanes.spread(lambda *part: run(*part, *rest))(*rows)
+
+    return tf.function(whole, autograph=False)
 
 
 def load_generator(name) -> tuple[base.Generator, dict]:

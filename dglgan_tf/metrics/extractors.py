@@ -10,6 +10,7 @@ import numpy as np
 
 from dglgan_tf.compat import tf
 from dglgan_tf.metrics import efficientnet_lite0, inception, resize, vgg16
+from dglgan_tf.ops import lanes
 
 
 @dataclasses.dataclass
@@ -39,7 +40,9 @@ class Extractor:
         resize.require_mode(self.resize_mode)
         if self.batch_size < 1:
             raise ValueError(f"batch_size={self.batch_size} must be at least 1")
-        self._compiled = tf.function(self._forward, reduce_retracing=False)
+        self._compiled = tf.function(
+            lanes.spread(self._forward), reduce_retracing=False
+        )
 
     def describe(self) -> dict:
         """Returns what decides the features, for the protocol."""

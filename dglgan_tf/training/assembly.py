@@ -18,6 +18,7 @@ class Layout:
     d_steps: int
     d_first: bool
     replicas: int = 1
+    lanes: int = 1
     frozen_generator: bool = False
 
     def limited(self, most: int | None) -> "Layout":
@@ -157,14 +158,16 @@ def _generator(make, train_state, goal, layout):
             "g",
             goal.trained("generator"),
             batch_size=layout.batch_size,
-            microbatches=layout.g_microbatches,
+            microbatches=layout.g_microbatches * layout.lanes,
+            lanes=layout.lanes,
             reals=reals,
         )
     ]
     if goal.path_length_weight:
         slot = train_state.slots["path_length_mean"]
         size = layout.batch_size // goal.path_length_batch_shrink
-        count = layout.g_microbatches  # or as many parts as the smaller batch gives
+        # Or as many parts as the smaller batch gives.
+        count = layout.g_microbatches * layout.lanes
         while count > 1 and size % (layout.replicas * count):
             count -= 1
         found.append(
@@ -175,6 +178,7 @@ def _generator(make, train_state, goal, layout):
                 "g",
                 batch_size=size,
                 microbatches=count,
+                lanes=min(layout.lanes, count),
                 interval=goal.path_length_interval_steps,
             )
         )
@@ -189,7 +193,8 @@ def _discriminator(make, networks, goal, layout):
         fetched, loss = False, goal.fitting_loss
     options = {
         "batch_size": layout.d_batch_size,
-        "microbatches": layout.d_microbatches,
+        "microbatches": layout.d_microbatches * layout.lanes,
+        "lanes": layout.lanes,
     }
     found = [
         make(
@@ -227,7 +232,8 @@ def _teachers(make, networks, goal, layout):
             "network": teacher,
             "optimizer": f"teacher{index}",
             "batch_size": layout.d_batch_size,
-            "microbatches": layout.d_microbatches,
+            "microbatches": layout.d_microbatches * layout.lanes,
+            "lanes": layout.lanes,
             "reals": "last",
         }
         found.append(

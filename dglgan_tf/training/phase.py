@@ -42,6 +42,7 @@ class Phase:
       optimizer: Keras optimizer, shared by phases of one network.
       batch_size: global number of examples of a step.
       microbatches: number of equal parts that each replica's share is cut into.
+      lanes: how many of them are computed at once.
       interval: the phase runs at steps that are multiples of it.
       repeats: optimizer steps each time it runs.
       reals: 'next' fetches a batch of reals for each repeat, 'last' uses the one
@@ -56,6 +57,7 @@ class Phase:
     optimizer: object
     batch_size: int
     microbatches: int = 1
+    lanes: int = 1
     interval: int = 1
     repeats: int = 1
     reals: str | None = None
@@ -95,16 +97,11 @@ def compile_phase(phase: Phase, strategy, latents: draws.Latents, jit: bool):
     def replica_step(reals, seed, scalars):
         context = tf.distribute.get_replica_context()
         replica = context.replica_id_in_sync_group
-        total, parts = None, []
         if phase.scale is not None:
             scalars = {**scalars, _SCALE: tf.convert_to_tensor(phase.scale.value)}
-        for index in range(phase.microbatches):
-            part = _microbatch(phase, latents, reals, seed, replica, index, replicas)
-            gradients, *rest = gradient_fn({**part, **scalars})
-            total = gradients if total is None else _add(total, gradients)
-            parts.append(rest)
-        gradients = _scale(total, 1.0 / phase.microbatches)
-        metrics, values = tf.nest.map_structure(_mean, *parts)
+        cut = functools.partial(_microbatch, phase, latents, reals, seed, replica)
+        parts = ({**cut(i, replicas), **scalars} for i in range(phase.microbatches))
+        gradients, metrics, values = _accumulate(gradient_fn, parts, phase.lanes)
         loss = metrics[f"{phase.name}/loss"]
         gradients, loss, values = _reduce(
             gradients, loss, values, pending, replicas, context
@@ -198,6 +195,23 @@ def _microbatch(phase, latents, reals, seed, replica, index, replicas):
             continue  # of labelled data under an unconditional model
         part[name] = value[index * size : (index + 1) * size]
     return part
+
+
+def _accumulate(gradient_fn, microbatches, lanes):
+    """Returns the means of gradients, metrics and moved values.
+
+    A microbatch waits for the gradients of the one that had its lane before: nothing
+    else would keep them, and the memory of their activations, apart.
+    """
+    total, done, found = None, [], []
+    for microbatch in microbatches:
+        with tf.control_dependencies(done[-lanes] if len(done) >= lanes else []):
+            gradients, *rest = gradient_fn(microbatch)
+        total = gradients if total is None else _add(total, gradients)
+        done.append(gradients)
+        found.append(rest)
+    metrics, values = tf.nest.map_structure(_mean, *found)
+    return _scale(total, 1.0 / len(done)), metrics, values
 
 
 def _add(left, right):

@@ -42,13 +42,14 @@ def resolve_jit(jit: str | bool, strategy) -> bool:
     return not phase.on_cpu(strategy)
 
 
-@gin.configurable(denylist=["networks", "strategy", "seed", "class_weights"])
+@gin.configurable(denylist=["networks", "strategy", "seed", "class_weights", "lanes"])
 class Trainer:
     """Runs an objective on a student pair.
 
     Attributes:
       state: `TrainState`, what a checkpoint holds.
       phases: the list of `Phase`, in the order in which they run.
+      lanes: as given.
       reals_per_step: batch of reals that each discriminator repeat consumes.
       data_seconds: spent waiting for reals; whoever reports it sets it to 0.
 
@@ -72,6 +73,7 @@ class Trainer:
       d_batch_size: reals in a discriminator step; None = batch_size.
       d_steps: discriminator steps for each generator step.
       d_first: run the discriminator before the generator (BigGAN).
+      lanes: how many parts of a microbatch are computed at once (`ops.lanes`).
       frozen_generator: train the discriminator alone, for a generator that came
         without one.
       freeze_d_blocks: how many of the discriminator's blocks next to the image
@@ -91,6 +93,7 @@ class Trainer:
         seed: int,
         objective: objective.Objective,
         class_weights=None,
+        lanes: int = 1,
         g_optimizer: Callable = gin.REQUIRED,
         d_optimizer: Callable = gin.REQUIRED,
         teacher_optimizer: Callable | None = None,
@@ -122,11 +125,12 @@ class Trainer:
             d_steps=d_steps,
             d_first=d_first,
             replicas=strategy.num_replicas_in_sync,
+            lanes=lanes,
             frozen_generator=frozen_generator,
         ).limited(max_microbatch)
         self.batch_size, self.reals_per_step = batch_size, layout.d_batch_size
         self._ema_decay, self._ema_statistics = ema_decay, ema_statistics
-        self.jit = resolve_jit(jit, strategy)
+        self.lanes, self.jit = lanes, resolve_jit(jit, strategy)
         generator = networks.generator
         self._latents = draws.Latents(
             generator.z_dim, generator.num_classes, class_weights
@@ -140,8 +144,7 @@ class Trainer:
         )
         self._check_and_scale(loss_scale)
         self._add_masks(sparsity)
-        self.data_seconds = 0.0
-        self._rates, self._steps = {}, {}  # by optimizer and by phase
+        self.data_seconds, self._rates, self._steps = 0.0, {}, {}
         self._averages = self._adapt = self._reals = None
 
     def _check_and_scale(self, loss_scale):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tiny_training as tiny
 
+from dglgan_tf.compat import tf
 from dglgan_tf.losses import adversarial
 from dglgan_tf.training import draws, objective, phase
 
@@ -179,3 +180,30 @@ def test_families_on_replicas_in_parts_and_under_xla(logical_devices, family):
         other_metrics, other = family_run(family, devices, microbatches, jit)
         tiny.assert_close(values, other, tolerance)
         assert metrics[0] == pytest.approx(other_metrics[0], rel=5e-4, abs=1e-4)
+
+
+def waits(parts, lanes):
+    """Returns for each part the parts whose gradients it waits for."""
+
+    @tf.function(autograph=False)
+    def cell(x):
+        return [x * 2.0], {"loss": tf.reduce_sum(x)}, []
+
+    def total(x):
+        batches = [x + float(index) for index in range(parts)]
+        return phase._accumulate(cell, batches, lanes)[0]
+
+    graph = tf.function(total, autograph=False).get_concrete_function(tf.zeros([2]))
+    calls = [op for op in graph.graph.get_operations() if "PartitionedCall" in op.type]
+    assert len(calls) == parts
+    return [
+        [calls.index(op) for op in call.control_inputs if op in calls]
+        or [calls.index(t.op) for op in call.control_inputs for t in op.inputs]
+        for call in calls
+    ]
+
+
+def test_microbatches_wait_for_each_other_and_lanes_do_not():
+    assert waits(4, 1) == [[], [0], [1], [2]]
+    assert waits(4, 2) == [[], [], [0], [1]]
+    assert waits(2, 2) == [[], []]

@@ -316,9 +316,42 @@ def test_a_limit_of_memory_makes_accumulation(logical_devices):
     assert parts == {"g": (24, 3), "g_reg": (12, 3), "d": (8, 1)}
 
 
+def test_lanes_cut_every_microbatch(logical_devices):
+    goal = tiny.goal(path_length_weight=2.0, r1_gamma=1.0, update_teachers=True)
+    train = tiny.make(
+        tiny.toy(), logical_devices[:1], goal, teachers=1, batch_size=24,
+        g_microbatches=2, lanes=3,
+    )  # fmt: skip
+    parts = {phase.name: (phase.microbatches, phase.lanes) for phase in train.phases}
+    assert parts == {
+        "g": (6, 3), "g_reg": (6, 3), "d": (3, 3), "d_reg": (3, 3),
+        "teacher0": (3, 3), "teacher0_reg": (3, 3),
+    }  # fmt: skip
+    few = tiny.make(
+        tiny.toy(), logical_devices[:1], tiny.goal(path_length_weight=2.0), lanes=8
+    )
+    found = {phase.name: (phase.microbatches, phase.lanes) for phase in few.phases}
+    assert found["g_reg"] == (4, 4)  # half the batch of 8
+
+
+def test_two_lanes_equal_two_microbatches(logical_devices):
+    goal = dict(r1_gamma=1.0, path_length_weight=2.0, guidance_weight=0.5)
+    found = []
+    for options in ({"lanes": 2}, {"g_microbatches": 2, "d_microbatches": 2}):
+        train = tiny.make(
+            tiny.toy(bend=0.3), logical_devices[:1], tiny.goal(**goal), teachers=1,
+            **options,
+        )  # fmt: skip
+        found.append((tiny.steps(train, 2), tiny.everything(train)))
+    assert found[0][0] == found[1][0]
+    tiny.assert_close(found[0][1], found[1][1], 0.0)
+
+
 @pytest.mark.parametrize(
     "options, sentence",
     [
+        ({"lanes": 3}, "phase 'g'=8 must be .*1.3"),
+        ({"lanes": 0}, "Trainer.lanes=0 must be an integer >= 1"),
         ({"batch_size": 6, "g_microbatches": 4}, "phase 'g'=6 must be .*(1.4)"),
         ({"d_microbatches": 3}, "phase 'd'=8 must be .*1.3"),
         ({"d_batch_size": 5, "d_microbatches": 2}, "phase 'd'=5"),
