@@ -178,9 +178,12 @@ def _gradient_function(phase: Phase, jit: bool, form: str):
     if jit and phase.local:
         return tf.function(gradient, jit_compile=True, autograph=False), pending
     if phase.microbatches > 1 and phase.local:
+        # Traced once, called many times. Copied into the caller's graph, calls that
+        # wait for each other would need a third more memory (docs/performance.md).
+        kept = {"_noinline": True} if phase.microbatches > phase.lanes else None
         return tf.function(
-            gradient, autograph=False
-        ), pending  # traced once, called many times
+            gradient, autograph=False, experimental_attributes=kept
+        ), pending
     return gradient, pending
 
 
