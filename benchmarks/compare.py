@@ -34,20 +34,20 @@ class Side:
             env={**os.environ, "PYTHONPATH": str(root)},
         )
         self.facts = self._answer()
-        self.seconds, self.training_peak_mb = {}, None
+        self.seconds, self.training_peak = {}, {}
 
     def run(self, phase: str, times: int) -> None:
         """Times a phase and keeps the seconds."""
         answer = self._ask(run=phase, times=times)
         self.seconds.setdefault(phase, []).extend(answer["seconds"])
 
-    def peak(self) -> float:
-        """Returns the largest memory so far, in MB."""
-        return self._ask(peak=True)["peak_mb"]
+    def peak(self) -> dict:
+        """Returns the largest memory so far in MB, with and without pages of files."""
+        return self._ask(peak=True)
 
-    def end(self) -> float:
-        """Ends the process; returns its largest memory in MB."""
-        peak = self._ask(end=True)["peak_mb"]
+    def end(self) -> dict:
+        """Ends the process; returns its largest memory as `peak` does."""
+        peak = self._ask(end=True)
         self._process.wait(timeout=30)
         return peak
 
@@ -84,11 +84,11 @@ def compare(sides: list, family: str, rounds: int) -> None:
 
     A step runs every phase once, in the order of a training.
 
-    Sampling comes after all training, so that `Side.training_peak_mb` is without it.
+    Sampling comes after all training, so that `Side.training_peak` is without it.
     """
     _take_turns(sides, SHARES[family], rounds)
     for side in sides:
-        side.training_peak_mb = side.peak()
+        side.training_peak = side.peak()
     _take_turns(sides, {"sample": 1}, rounds)
 
 
@@ -127,7 +127,7 @@ def summary(side: Side, config: dict, peak: dict) -> dict:
         "iteration_seconds": round(iteration, 4),
         "iteration_spread": [round(min(totals), 4), round(max(totals), 4)],
         "images_per_second": round(batch / iteration, 2),
-        "training_peak_mb": side.training_peak_mb,
+        **{f"training_{name}": value for name, value in side.training_peak.items()},
         "sampling_images_per_second": round(batch / medians["sample"], 1),
         "phase_seconds": {name: round(value, 4) for name, value in medians.items()},
         "phase_spread": {

@@ -97,7 +97,7 @@ def training(family: str) -> None:
         seconds = round(time.monotonic() - started, 1)
         lines = [compare.summary(side, config, rates) for side in sides]
         for side, line in zip(sides, lines, strict=True):
-            say("training", **config, **line, peak_mb=side.end(), peak_gflops=rates)
+            say("training", **config, **line, **side.end(), peak_gflops=rates)
     finally:
         for side in sides:
             side.stop()
