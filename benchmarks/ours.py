@@ -62,7 +62,7 @@ def goal(config: dict) -> objective.Objective:
 def build(config: dict) -> "Ours":
     """Builds the training of a configuration (see `benchmarks.run`)."""
     count = 1
-    if config["family"] == "stylegan2" and not config["jit"]:  # as in gin/families
+    if not config["jit"]:  # as in gin/families
         count = lanes.start(lanes.suitable([config["batch"]], 4))
     strategy = strategies.make()
     keras.utils.set_random_seed(0)

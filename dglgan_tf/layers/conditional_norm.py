@@ -1,6 +1,7 @@
 """BatchNorm for generators: plain or conditional; local, shared or standing moments.
 
-A training-mode call normalises by the moments of its batch and hands the moved running
+A training-mode call normalises by the moments of its batch (all lanes of it, see
+`ops.meeting`) and hands the moved running
 moments to `dglgan_tf.layers.updates`; any other call uses the stored ones.
 """
 
@@ -9,6 +10,7 @@ import threading
 
 from dglgan_tf.compat import keras, tf
 from dglgan_tf.layers import spectral_norm, updates
+from dglgan_tf.ops import meeting
 
 _LOCAL = threading.local()
 STATISTICS = ("local", "sync")
@@ -88,11 +90,11 @@ class BatchStatistics(keras.layers.Layer):
 
     def _batch_moments(self, x):
         """Mean and biased variance [C], and how many values they are made of."""
-        count = tf.cast(tf.size(x) / x.shape[-1], tf.float32)
+        count = tf.cast(tf.size(x) / x.shape[-1], tf.float32) * meeting.size()
         context = tf.distribute.get_replica_context()
-        if self.statistics == "local" or context is None:
-            mean, variance = tf.nn.moments(x, [0, 1, 2])
-            return mean, variance, count
+        alone = context is None or context.num_replicas_in_sync == 1
+        if self.statistics == "local" or alone:
+            return *_pooled(*_moments(x)), count
         axes = tf.range(tf.rank(x) - 1)
         sums = [tf.reduce_mean(x, axes), tf.reduce_mean(x**2, axes)]
         mean, square = context.all_reduce(tf.distribute.ReduceOp.MEAN, sums)
@@ -210,6 +212,28 @@ def linear(moments, length: int, channels: int, spectral: dict):
         for _ in range(2)
     )
     return ConditionalBatchNorm(moments, gain, bias)
+
+
+@tf.custom_gradient
+def _moments(x):
+    """Mean and biased variance [C] of x [N, H, W, C]; the gradient takes two passes."""
+    axes = [0, 1, 2]
+
+    def gradient(to_mean, to_variance):
+        count = tf.cast(tf.size(x) / x.shape[-1], x.dtype)
+        slope = 2 * to_variance / count
+        return x * slope + (to_mean / count - slope * tf.reduce_mean(x, axes))
+
+    return tf.nn.moments(x, axes), gradient
+
+
+def _pooled(mean, variance):
+    """Returns the moments over all lanes of those of this one."""
+    if meeting.size() == 1:
+        return mean, variance
+    means, variances = tf.unstack(meeting.gather(tf.stack([mean, variance])), axis=1)
+    mean = tf.reduce_mean(means, axis=0)
+    return mean, tf.reduce_mean(variances + (means - mean) ** 2, axis=0)
 
 
 def _normalize(x, moments, eps, gain, bias):

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable
 
 from dglgan_tf import arguments
+from dglgan_tf.layers import conditional_norm
 from dglgan_tf.training import objective, optimizers, phase, state
 
 
@@ -121,6 +122,9 @@ def make_phases(
             f"{layout.batch_size} with a relativistic generator loss"
         )
 
+    generator = train_state.networks.generator
+    joint = bool(conditional_norm.batch_statistics(generator))
+
     def make(name, loss_fn, network, optimizer, trained=(), **options):
         return phase.Phase(
             name,
@@ -128,6 +132,7 @@ def make_phases(
             [*network.trainable_variables, *trained],
             train_state.optimizers[optimizer],
             local=local,
+            joint=joint,
             **options,
         )
 

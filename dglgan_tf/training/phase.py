@@ -19,11 +19,12 @@ position of the first bad tensor among the phase's variables (the loss comes las
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Callable
 
 from dglgan_tf.compat import keras, tf
 from dglgan_tf.layers import updates
-from dglgan_tf.ops import resample
+from dglgan_tf.ops import meeting, resample
 from dglgan_tf.training import draws, scaling
 
 _SCALE = "loss_scale"  # among the scalars of a microbatch
@@ -43,6 +44,7 @@ class Phase:
       batch_size: global number of examples of a step.
       microbatches: number of equal parts that each replica's share is cut into.
       lanes: how many of them are computed at once.
+      joint: whether these exchange what BatchNorm needs (`ops.meeting`).
       interval: the phase runs at steps that are multiples of it.
       repeats: optimizer steps each time it runs.
       reals: 'next' fetches a batch of reals for each repeat, 'last' uses the one
@@ -58,6 +60,7 @@ class Phase:
     batch_size: int
     microbatches: int = 1
     lanes: int = 1
+    joint: bool = False
     interval: int = 1
     repeats: int = 1
     reals: str | None = None
@@ -101,7 +104,10 @@ def compile_phase(phase: Phase, strategy, latents: draws.Latents, jit: bool):
             scalars = {**scalars, _SCALE: tf.convert_to_tensor(phase.scale.value)}
         cut = functools.partial(_microbatch, phase, latents, reals, seed, replica)
         parts = ({**cut(i, replicas), **scalars} for i in range(phase.microbatches))
-        gradients, metrics, values = _accumulate(gradient_fn, parts, phase.lanes)
+        together = phase.lanes if phase.joint else 1
+        gradients, metrics, values = _accumulate(
+            gradient_fn, parts, phase.lanes, together
+        )
         loss = metrics[f"{phase.name}/loss"]
         gradients, loss, values = _reduce(
             gradients, loss, values, pending, replicas, context
@@ -146,9 +152,10 @@ def on_cpu(strategy) -> bool:
 
 
 def _gradient_function(phase: Phase, jit: bool, form: str):
-    """Returns microbatch -> (gradients, metrics, state values), and what moves.
+    """Returns the gradient function of microbatches, and what moves.
 
-    The list of `Update` is filled while tracing: which variables the loss moves is
+    It maps those that are traced together to a list of (gradients, metrics, state
+    values). The list of `Update` is filled while tracing: which variables the loss moves is
     known then, their values are results of the compiled function.
     """
     pending: list[updates.Update] = []
@@ -175,16 +182,17 @@ def _gradient_function(phase: Phase, jit: bool, form: str):
             gradients = [g / factor for g in gradients]
         return gradients, metrics, [update.value for update in moved]
 
+    gradients = meeting.abreast(gradient)
     if jit and phase.local:
-        return tf.function(gradient, jit_compile=True, autograph=False), pending
-    if phase.microbatches > 1 and phase.local:
+        return tf.function(gradients, jit_compile=True, autograph=False), pending
+    if phase.microbatches > (phase.lanes if phase.joint else 1) and phase.local:
         # Traced once, called many times. Copied into the caller's graph, calls that
         # wait for each other would need a third more memory (docs/performance.md).
         kept = {"_noinline": True} if phase.microbatches > phase.lanes else None
         return tf.function(
-            gradient, autograph=False, experimental_attributes=kept
+            gradients, autograph=False, experimental_attributes=kept
         ), pending
-    return gradient, pending
+    return gradients, pending
 
 
 def _microbatch(phase, latents, reals, seed, replica, index, replicas):
@@ -200,21 +208,31 @@ def _microbatch(phase, latents, reals, seed, replica, index, replicas):
     return part
 
 
-def _accumulate(gradient_fn, microbatches, lanes):
+def _accumulate(gradient_fn, microbatches, lanes, together=1):
     """Returns the means of gradients, metrics and moved values.
 
     A microbatch waits for the gradients of the one that had its lane before: nothing
-    else would keep them, and the memory of their activations, apart.
+    else would keep them, and the memory of their activations, apart. `together` of
+    them are one call of `gradient_fn`: as many as the lanes, or 1.
     """
     total, done, found = None, [], []
-    for microbatch in microbatches:
-        with tf.control_dependencies(done[-lanes] if len(done) >= lanes else []):
-            gradients, *rest = gradient_fn(microbatch)
-        total = gradients if total is None else _add(total, gradients)
-        done.append(gradients)
-        found.append(rest)
+    for group in _groups(microbatches, together):
+        before = done[-lanes:][:together] if len(done) >= lanes else []
+        with tf.control_dependencies(tf.nest.flatten(before)):
+            results = gradient_fn(*group)
+        for gradients, *rest in results:
+            total = gradients if total is None else _add(total, gradients)
+            done.append(gradients)
+            found.append(rest)
     metrics, values = tf.nest.map_structure(_mean, *found)
     return _scale(total, 1.0 / len(done)), metrics, values
+
+
+def _groups(items, size):
+    """Yields lists of `size` items, the last one perhaps shorter."""
+    items = iter(items)
+    while group := list(itertools.islice(items, size)):
+        yield group
 
 
 def _add(left, right):

@@ -5,6 +5,7 @@ discriminator, the images that the teacher's generator makes of the same latents
 none of them reads is never traced. Replica context, under XLA or not.
 """
 
+import contextlib
 import functools
 
 from dglgan_tf.compat import tf
@@ -13,6 +14,14 @@ from dglgan_tf.training import draws
 
 # Uses of a microbatch's seed; the small numbers belong to the losses.
 _SHOW_FAKE, _SHOW_REAL = 21, 22
+
+
+class _kept(functools.cached_property):  # noqa: N801 - a decorator
+    """Computed once. Without Python 3.11's lock, behind which lanes wait for ever."""
+
+    def __init__(self, function):
+        super().__init__(function)
+        self.lock = contextlib.nullcontext()
 
 
 class View:
@@ -45,7 +54,7 @@ class View:
         self.paired = not train_generator or goal.needs_reals
         self.fake_labels = batch.get("fake_labels")
 
-    @functools.cached_property
+    @_kept
     def _generated(self):
         batch, generator = self.batch, self.networks.generator
         call = functools.partial(
@@ -69,7 +78,7 @@ class View:
         """{side: [N, side, side, C]} after the blocks of the student's generator."""
         return self._generated[1]
 
-    @functools.cached_property
+    @_kept
     def _reals(self):
         pair = self.batch["images"], self.batch.get("labels")
         if not self._attached and self.is_student:
@@ -87,12 +96,12 @@ class View:
         """Labels [N] of what counts as real, or None."""
         return self._reals[1]
 
-    @functools.cached_property
+    @_kept
     def shown_fake(self) -> tf.Tensor:
         """The student's images as the student's discriminator sees them."""
         return self._shown(self.fake, _SHOW_FAKE, teacher=False)
 
-    @functools.cached_property
+    @_kept
     def shown_real(self) -> tf.Tensor:
         """The reals as the student's discriminator sees them."""
         return self._shown(self.real, _SHOW_REAL, teacher=False)
@@ -120,7 +129,7 @@ class View:
         """The reals as the discriminator that plays sees them."""
         return self.shown_real if self.is_student else self.taught_real
 
-    @functools.cached_property
+    @_kept
     def _scored(self):
         judge, fake = _Tapped(self.judge), self.judged_fake
         if not self.paired:
@@ -139,17 +148,17 @@ class View:
         """Its scores [N] of the reals; None where it does not see any."""
         return self._scored[0]
 
-    @functools.cached_property
+    @_kept
     def discriminator_features(self) -> dict:
         """{side: [2 N, ...]} after its blocks: of the fakes, then of the reals."""
         return _joined(self._scored[2].calls)
 
-    @functools.cached_property
+    @_kept
     def taught_fake(self) -> tf.Tensor:
         """The student's images as teacher discriminators see them."""
         return self.shown_fake if self._alike else self.fake
 
-    @functools.cached_property
+    @_kept
     def taught_real(self) -> tf.Tensor:
         """The reals as teacher discriminators see them."""
         return self.shown_real if self._alike else self.real
@@ -159,11 +168,11 @@ class View:
         """Whether teachers see what the student's discriminator sees."""
         return self._goal.augment is None or self._goal.augment.of_teacher
 
-    @functools.cached_property
+    @_kept
     def _taught_fakes(self):
         return self._by_teachers(self.taught_fake, self.fake_labels)
 
-    @functools.cached_property
+    @_kept
     def _taught_reals(self):
         return self._by_teachers(self.taught_real, self.labels)
 
@@ -182,12 +191,12 @@ class View:
         """Each teacher's scores [N] of the reals."""
         return self._taught_reals[0]
 
-    @functools.cached_property
+    @_kept
     def teacher_discriminator_features(self) -> dict:
         """{side: [2 N, ...]} of the first teacher: of the fakes, then of the reals."""
         return _joined(self._taught_fakes[1][0].calls + self._taught_reals[1][0].calls)
 
-    @functools.cached_property
+    @_kept
     def _imitated(self):
         generator, batch = self.networks.teacher_generator, self.batch
         with taps.collect() as features:
@@ -204,7 +213,7 @@ class View:
         """{side: [N, side, side, C]} after the blocks of its generator."""
         return self._imitated[1]
 
-    @functools.cached_property
+    @_kept
     def teacher_image_logits(self) -> tf.Tensor:
         """The first teacher's scores [N] of its own generator's images."""
         images = self._shown(self.teacher_image, _SHOW_FAKE, teacher=True)
