@@ -216,7 +216,11 @@ def linear(moments, length: int, channels: int, spectral: dict):
 
 @tf.custom_gradient
 def _moments(x):
-    """Mean and biased variance [C] of x [N, H, W, C]; the gradient takes two passes."""
+    """Mean and biased variance [C] of x [N, H, W, C].
+
+    The gradient takes two passes. The mean is computed once more in it, since it is
+    part of the second gradient (of which `tf.nn.moments` loses it).
+    """
     axes = [0, 1, 2]
 
     def gradient(to_mean, to_variance):

@@ -155,8 +155,8 @@ def _gradient_function(phase: Phase, jit: bool, form: str):
     """Returns the gradient function of microbatches, and what moves.
 
     It maps those that are traced together to a list of (gradients, metrics, state
-    values). The list of `Update` is filled while tracing: which variables the loss moves is
-    known then, their values are results of the compiled function.
+    values). The list of `Update` is filled while tracing: which variables the loss
+    moves is known then, their values are results of the compiled function.
     """
     pending: list[updates.Update] = []
 
