@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 _UINT8 = 0x08
+_PREFIXES = {"train": "train", "test": "t10k"}
 
 
 def read(path: Path) -> np.ndarray:
@@ -70,6 +71,12 @@ def find(folder: Path, stem: str) -> Path | None:
     return None
 
 
+def check_split(split: str) -> None:
+    """Raises ValueError for a split that no data of the MNIST family has."""
+    if split not in (*_PREFIXES, "all"):
+        raise ValueError(f"split={split!r} must be 'train', 'test' or 'all'.")
+
+
 def read_split(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     """Reads the images and labels of one split.
 
@@ -81,9 +88,7 @@ def read_split(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
       images: [N, H, W] uint8.
       labels: [N] uint8.
     """
-    prefix = {"train": "train", "test": "t10k"}.get(split)
-    if prefix is None:
-        raise ValueError(f"split={split!r} must be 'train', 'test' or 'all'.")
+    prefix = _PREFIXES[split]
     arrays = []
     for stem in (f"{prefix}-images-idx3-ubyte", f"{prefix}-labels-idx1-ubyte"):
         path = find(folder, stem)

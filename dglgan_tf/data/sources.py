@@ -55,6 +55,7 @@ def fashion_mnist(
         `dataset-fashion-mnist` puts them.
       resolution: pads with the black background to this size; None keeps 28x28.
     """
+    idx.check_split(split)  # said even where the files are missing
     place = Path(folder) if folder else FASHION_MNIST_FOLDER
     if not place.is_dir():
         raise ValueError(
@@ -86,6 +87,7 @@ def idx_files(
       class_names: one per class; None numbers them.
       background: grey level of the padding.
     """
+    idx.check_split(split)
     place = _existing(folder)
     images, labels = _read_splits(place, split)
     return base.ArraySource(
