@@ -7,6 +7,8 @@ apart: their cost is memory traffic, not arithmetic.
 
 import numpy as np
 
+from dglgan_tf.ops import winograd
+
 
 def count(concrete) -> dict[str, int]:
     """Returns {'macs', 'filter_macs'} of one call of a concrete function.
@@ -60,12 +62,26 @@ def _macs(operation) -> int:
         return _size(operation.inputs[2]) * int(np.prod(operation.inputs[1].shape[:2]))
     if kind == "DepthwiseConv2dNativeBackpropFilter":
         return _size(operation.inputs[2]) * int(np.prod(operation.outputs[0].shape[:2]))
+    if kind in ("DglganConvolution", "DglganKernelGradient"):
+        return _products(operation)
     if kind in ("MatMul", "BatchMatMulV2", "BatchMatMul"):
         left = operation.inputs[0].shape
         name = "transpose_a" if kind == "MatMul" else "adj_x"
         inner = left[-2] if operation.get_attr(name) else left[-1]
         return _size(operation.outputs[0]) * int(inner)
     return 0
+
+
+def _products(operation) -> int:
+    """Multiplications of one of `ops.winograd`: 16 a tile of 2x2 outputs, or 9."""
+    resampling = operation.get_attr("resampling")
+    x, other = operation.inputs
+    if operation.type == "DglganKernelGradient":
+        outputs = other.shape[3]
+    else:
+        outputs = other.shape[2 if operation.get_attr("turned") else 3]
+    tiles = _size(x) if resampling == winograd.UP else _size(x) // 4
+    return tiles * (16 if resampling == winograd.SAME else 9) * int(outputs)
 
 
 def _size(tensor) -> int:

@@ -15,7 +15,7 @@ from dglgan_tf.compat import tf
 from dglgan_tf.deploy import partial, truncation
 from dglgan_tf.layers import spectral_norm
 from dglgan_tf.networks import base, files
-from dglgan_tf.ops import lanes
+from dglgan_tf.ops import lanes, native
 
 NOISE_MODES = ("const", "random", "none")
 
@@ -239,7 +239,8 @@ def _program(network, facts, given, weights):
         tf.TensorSpec([size, *t.shape[1:]] if i < batched else t.shape, t.dtype, name)
         for i, (name, t) in enumerate(given.items())
     ]
-    program = partial.evaluate(function, specs)
+    with native.kernels():
+        program = partial.evaluate(function, specs)
     # Constants in a graph are faster than variables, and held several times.
     small = sum(value.nbytes for value in program.values.values()) <= _SMALL
     run = partial.callable_of(program, None if small else weights)

@@ -12,7 +12,7 @@ import numpy as np
 
 from dglgan_tf.compat import keras, tf
 from dglgan_tf.ops import activation as activation_ops
-from dglgan_tf.ops import bias, ledger, resample
+from dglgan_tf.ops import bias, fold, ledger, resample
 
 SLOPE = 0.2
 GAINS = {"linear": 1.0, "lrelu": math.sqrt(2.0)}
@@ -138,7 +138,7 @@ def convolve(x, kernel, resample_by: str, fir) -> tf.Tensor:
         return resample.up_conv(x, kernel, fir)
     if resample_by == "down":
         return resample.down_conv(x, kernel, fir)
-    return tf.nn.conv2d(x, kernel, strides=1, padding="SAME")
+    return fold.convolve(x, kernel)[0]
 
 
 def enter_conv(owner, x, y, size: int, resample_by: str, fir) -> None:

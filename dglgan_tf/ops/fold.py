@@ -17,6 +17,7 @@ import dataclasses
 import numpy as np
 
 from dglgan_tf.compat import tf
+from dglgan_tf.ops import winograd
 
 # One axis: the taps of [w0, w1, w2] * [1, 1] = [w0, w0 + w1, w1 + w2, w2].
 _BOX = np.array([[1, 0, 0], [1, 1, 0], [0, 1, 1], [0, 0, 1]], np.float32)
@@ -42,7 +43,10 @@ def convolve(x, kernel):
       y: [N, H, W, out].
       count: `Count`.
     """
-    y = tf.nn.conv2d(x, kernel, 1, "SAME")
+    if winograd.suits(x, kernel, winograd.SAME):
+        y = winograd.convolve(x, kernel)
+    else:
+        y = tf.nn.conv2d(x, kernel, 1, "SAME")
     macs = _macs(y, kernel)
     return y, Count("conv", macs, macs)
 
@@ -62,12 +66,11 @@ def upsample_convolve(x, kernel):
         small = tf.nn.conv2d(x, kernel, 1, "SAME")
         macs = _macs(small, kernel)
         return upsample(small), Count("up_conv", 4 * macs, macs)
-    height, width = 2 * x.shape[1], 2 * x.shape[2]
-    folded = tf.transpose(_box_sum(kernel, _BOX[::-1]), [0, 1, 3, 2])
-    shape = [batch_size(x), height, width, kernel.shape[-1]]
-    y = tf.nn.conv2d_transpose(x, folded, shape, 2, "SAME")
-    y = tf.ensure_shape(y, [x.shape[0], height, width, kernel.shape[-1]])
-    return y, Count("up_conv", _macs(y, kernel), _macs(x, folded))
+    if winograd.suits(x, kernel, winograd.UP):
+        y = winograd.convolve(x, kernel, winograd.UP)
+    else:
+        y = _folded_up(x, kernel)
+    return y, Count("up_conv", _macs(y, kernel), 16 * _macs(x, kernel) // 9)
 
 
 def convolve_downsample(x, kernel):
@@ -85,9 +88,19 @@ def convolve_downsample(x, kernel):
         y = tf.nn.conv2d(downsample(x), kernel, 1, "SAME")
         macs = _macs(y, kernel)
         return y, Count("down_conv", 4 * macs, macs)
-    folded = _box_sum(kernel, _BOX) / 4
-    y = tf.nn.conv2d(x, folded, 2, "SAME")
-    return y, Count("down_conv", 4 * _macs(y, kernel), _macs(y, folded))
+    if winograd.suits(x, kernel, winograd.DOWN):
+        y = winograd.convolve(x, kernel, winograd.DOWN, factor=1 / 4)
+    else:
+        y = tf.nn.conv2d(x, _box_sum(kernel, _BOX) / 4, 2, "SAME")
+    return y, Count("down_conv", 4 * _macs(y, kernel), 16 * _macs(y, kernel) // 9)
+
+
+def _folded_up(x, kernel):
+    height, width = 2 * x.shape[1], 2 * x.shape[2]
+    folded = tf.transpose(_box_sum(kernel, _BOX[::-1]), [0, 1, 3, 2])
+    shape = [batch_size(x), height, width, kernel.shape[-1]]
+    y = tf.nn.conv2d_transpose(x, folded, shape, 2, "SAME")
+    return tf.ensure_shape(y, [x.shape[0], height, width, kernel.shape[-1]])
 
 
 @tf.custom_gradient

@@ -55,6 +55,13 @@ def start(lanes: int) -> int:
     return lanes
 
 
+def single() -> bool:
+    """Whether each operation has one thread of a CPU: lanes, or a single core."""
+    if tf.config.list_physical_devices("GPU"):
+        return False
+    return tf.config.threading.get_intra_op_parallelism_threads() == 1 or cores() == 1
+
+
 def count() -> int:
     """Returns the number of lanes in effect, 1 where none were opened."""
     if tf.config.threading.get_intra_op_parallelism_threads() != 1:

@@ -24,7 +24,7 @@ from collections.abc import Callable
 
 from dglgan_tf.compat import keras, tf
 from dglgan_tf.layers import updates
-from dglgan_tf.ops import meeting, resample
+from dglgan_tf.ops import meeting, native, resample
 from dglgan_tf.training import draws, scaling
 
 _SCALE = "loss_scale"  # among the scalars of a microbatch
@@ -161,18 +161,21 @@ def _gradient_function(phase: Phase, jit: bool, form: str):
     pending: list[updates.Update] = []
 
     def gradient(microbatch):
+        factor = microbatch.pop(_SCALE, None)
         with (
+            native.kernels(not (jit and phase.local)),
             resample.use_form(form),
             updates.collect() as moved,
-            tf.GradientTape(watch_accessed_variables=False) as tape,
         ):
-            tape.watch(phase.variables)
-            factor = microbatch.pop(_SCALE, None)
-            loss, metrics = phase.loss_fn(microbatch)
-            scaled = loss if factor is None else loss * factor
-        gradients = tape.gradient(
-            scaled, phase.variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
-        )
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(phase.variables)
+                loss, metrics = phase.loss_fn(microbatch)
+                scaled = loss if factor is None else loss * factor
+            gradients = tape.gradient(
+                scaled,
+                phase.variables,
+                unconnected_gradients=tf.UnconnectedGradients.ZERO,
+            )
         pending[:] = moved
         metrics = {f"{phase.name}/{name}": value for name, value in metrics.items()}
         metrics[f"{phase.name}/loss"] = loss

@@ -1,0 +1,187 @@
+// TensorFlow operations for convolution.h, through TensorFlow's C interface, whose
+// binary form does not change from release to release. `ops/winograd.py` calls them.
+
+#include <cstdio>
+#include <cstring>
+#include <string>
+
+#include "convolution.h"
+#include "tensorflow/c/ops.h"
+#include "tensorflow/c/tf_tensor.h"
+
+// As in tensorflow/c/kernels.h, which needs headers of C++ and compiles for seconds.
+extern "C" {
+typedef struct TF_KernelBuilder TF_KernelBuilder;
+typedef struct TF_OpKernelConstruction TF_OpKernelConstruction;
+typedef struct TF_OpKernelContext TF_OpKernelContext;
+TF_KernelBuilder* TF_NewKernelBuilder(const char*, const char*,
+                                      void* (*)(TF_OpKernelConstruction*),
+                                      void (*)(void*, TF_OpKernelContext*),
+                                      void (*)(void*));
+void TF_RegisterKernelBuilder(const char*, TF_KernelBuilder*, TF_Status*);
+void TF_GetInput(TF_OpKernelContext*, int, TF_Tensor**, TF_Status*);
+TF_Tensor* TF_AllocateOutput(TF_OpKernelContext*, int, TF_DataType, const int64_t*, int,
+                             size_t, TF_Status*);
+void TF_OpKernelContext_Failure(TF_OpKernelContext*, TF_Status*);
+void TF_OpKernelConstruction_Failure(TF_OpKernelConstruction*, TF_Status*);
+void TF_OpKernelConstruction_GetAttrInt32(TF_OpKernelConstruction*, const char*,
+                                          int32_t*, TF_Status*);
+void TF_OpKernelConstruction_GetAttrFloat(TF_OpKernelConstruction*, const char*, float*,
+                                          TF_Status*);
+void TF_OpKernelConstruction_GetAttrBool(TF_OpKernelConstruction*, const char*,
+                                         unsigned char*, TF_Status*);
+}
+
+namespace {
+
+enum Resampling { kSame, kUp, kDown };  // as in ops/winograd.py
+
+struct Status {
+  TF_Status* status = TF_NewStatus();
+  ~Status() { TF_DeleteStatus(status); }
+  bool ok() const { return TF_GetCode(status) == TF_OK; }
+};
+
+struct Input {
+  TF_Tensor* tensor = nullptr;
+  Input(TF_OpKernelContext* context, int index, Status& s) {
+    TF_GetInput(context, index, &tensor, s.status);
+  }
+  ~Input() {
+    if (tensor != nullptr) TF_DeleteTensor(tensor);
+  }
+  long Side(int axis) const { return TF_Dim(tensor, axis); }
+  const float* data() const { return static_cast<const float*>(TF_TensorData(tensor)); }
+};
+
+struct Attributes {
+  int32_t resampling = kSame;
+  unsigned char turned = 0;
+  float factor = 1;
+};
+
+template <bool kHasTurned>
+void* Create(TF_OpKernelConstruction* construction) {
+  auto* found = new Attributes;
+  Status s;
+  TF_OpKernelConstruction_GetAttrInt32(construction, "resampling", &found->resampling,
+                                       s.status);
+  if (s.ok())
+    TF_OpKernelConstruction_GetAttrFloat(construction, "factor", &found->factor,
+                                         s.status);
+  if (s.ok() && kHasTurned)
+    TF_OpKernelConstruction_GetAttrBool(construction, "turned", &found->turned,
+                                        s.status);
+  if (!s.ok()) TF_OpKernelConstruction_Failure(construction, s.status);
+  return found;
+}
+
+void Delete(void* attributes) { delete static_cast<Attributes*>(attributes); }
+
+void Fail(TF_OpKernelContext* context, const char* what) {
+  Status s;
+  TF_SetStatus(s.status, TF_INVALID_ARGUMENT, what);
+  TF_OpKernelContext_Failure(context, s.status);
+}
+
+bool Fits(const Sizes& s, int resampling) {
+  const bool whole = resampling == kUp || (s.height % 2 == 0 && s.width % 2 == 0);
+  return whole && s.inputs % kMultiple == 0 && s.outputs % kMultiple == 0 &&
+         s.inputs > 0 && s.inputs <= kMost && s.outputs > 0 && s.outputs <= kMost;
+}
+
+// Height and width of the result where those of the input are given.
+long Resampled(long side, int resampling) {
+  return resampling == kUp ? 2 * side : resampling == kDown ? side / 2 : side;
+}
+
+float* Allocate(TF_OpKernelContext* context, const int64_t (&shape)[4], Status& s,
+                TF_Tensor** tensor) {
+  const size_t bytes = sizeof(float) * shape[0] * shape[1] * shape[2] * shape[3];
+  *tensor = TF_AllocateOutput(context, 0, TF_FLOAT, shape, 4, bytes, s.status);
+  if (s.ok()) return static_cast<float*>(TF_TensorData(*tensor));
+  TF_OpKernelContext_Failure(context, s.status);
+  return nullptr;
+}
+
+void ComputeConvolution(void* kernel, TF_OpKernelContext* context) {
+  const auto& given = *static_cast<Attributes*>(kernel);
+  Status s;
+  Input x(context, 0, s), weights(context, 1, s);
+  if (TF_NumDims(x.tensor) != 4 || TF_NumDims(weights.tensor) != 4)
+    return Fail(context, "x and kernel must have four dimensions");
+  const long inputs = weights.Side(given.turned ? 3 : 2);
+  const Sizes sizes = {x.Side(0), x.Side(1), x.Side(2), inputs,
+                       weights.Side(given.turned ? 2 : 3)};
+  if (weights.Side(0) != 3 || weights.Side(1) != 3 || inputs != x.Side(3) ||
+      !Fits(sizes, given.resampling))
+    return Fail(context, "kernel must be [3, 3, C, out] for x [N, H, W, C], channels "
+                         "multiples of 16, H and W even");
+  const int64_t shape[4] = {sizes.batch, Resampled(sizes.height, given.resampling),
+                            Resampled(sizes.width, given.resampling), sizes.outputs};
+  TF_Tensor* result = nullptr;
+  float* y = Allocate(context, shape, s, &result);
+  if (y == nullptr) return;
+  auto* compute = given.resampling == kUp     ? Convolve<Up>
+                  : given.resampling == kDown ? Convolve<Down>
+                                              : Convolve<Same>;
+  compute(x.data(), weights.data(), given.turned, given.factor, sizes, y);
+  TF_DeleteTensor(result);
+}
+
+void ComputeKernelGradient(void* kernel, TF_OpKernelContext* context) {
+  const auto& given = *static_cast<Attributes*>(kernel);
+  Status s;
+  Input x(context, 0, s), gradient(context, 1, s);
+  if (TF_NumDims(x.tensor) != 4 || TF_NumDims(gradient.tensor) != 4)
+    return Fail(context, "x and gradient must have four dimensions");
+  const Sizes sizes = {x.Side(0), x.Side(1), x.Side(2), x.Side(3), gradient.Side(3)};
+  if (gradient.Side(0) != sizes.batch ||
+      gradient.Side(1) != Resampled(sizes.height, given.resampling) ||
+      gradient.Side(2) != Resampled(sizes.width, given.resampling) ||
+      !Fits(sizes, given.resampling))
+    return Fail(context, "gradient must be of the convolution's output");
+  const int64_t shape[4] = {3, 3, sizes.inputs, sizes.outputs};
+  TF_Tensor* result = nullptr;
+  float* to = Allocate(context, shape, s, &result);
+  if (to == nullptr) return;
+  auto* compute = given.resampling == kUp     ? KernelGradient<Up>
+                  : given.resampling == kDown ? KernelGradient<Down>
+                                              : KernelGradient<Same>;
+  compute(x.data(), gradient.data(), given.factor, sizes, to);
+  TF_DeleteTensor(result);
+}
+
+void UnknownShape(TF_ShapeInferenceContext* context, TF_Status* status) {
+  TF_ShapeInferenceContextSetUnknownShape(context, status);
+}
+
+void Register(const char* name, const char* second, bool has_turned,
+              void* (*create)(TF_OpKernelConstruction*),
+              void (*compute)(void*, TF_OpKernelContext*)) {
+  Status s;
+  TF_OpDefinitionBuilder* op = TF_NewOpDefinitionBuilder(name);
+  TF_OpDefinitionBuilderAddInput(op, "x: float");
+  TF_OpDefinitionBuilderAddInput(op, (std::string(second) + ": float").c_str());
+  TF_OpDefinitionBuilderAddOutput(op, "result: float");
+  TF_OpDefinitionBuilderAddAttr(op, "resampling: int");
+  TF_OpDefinitionBuilderAddAttr(op, "factor: float");
+  if (has_turned) TF_OpDefinitionBuilderAddAttr(op, "turned: bool");
+  TF_OpDefinitionBuilderSetShapeInferenceFunction(op, &UnknownShape);
+  TF_RegisterOpDefinition(op, s.status);
+  if (s.ok()) {
+    TF_KernelBuilder* builder = TF_NewKernelBuilder(name, "CPU", create, compute, Delete);
+    TF_RegisterKernelBuilder(name, builder, s.status);
+  }
+  if (!s.ok()) fprintf(stderr, "%s: %s\n", name, TF_Message(s.status));
+}
+
+struct Registration {
+  Registration() {
+    Register("DglganConvolution", "kernel", true, Create<true>, ComputeConvolution);
+    Register("DglganKernelGradient", "gradient", false, Create<false>,
+             ComputeKernelGradient);
+  }
+} registration;
+
+}  // namespace

@@ -1,0 +1,148 @@
+"""Compiled convolutions for CPUs: built once, loaded where they can be, never needed.
+
+`kernels/` holds convolutions that need half the multiplications of TensorFlow's own and
+give the same numbers up to rounding (`ops.winograd`). A C++ compiler turns them into a
+library in seconds; it lies in the cache folder for the next start. Without a compiler,
+on a GPU, under XLA and in whatever is exported, TensorFlow's convolutions do the work.
+
+They are chosen while a function is traced, inside `with native.kernels():`, and compute
+on one thread: they belong to lanes (`ops.lanes`), where each operation has one.
+DGLGAN_KERNELS=0 in the environment goes without them, DGLGAN_CACHE names the folder.
+"""
+
+import contextlib
+import functools
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+import threading
+from pathlib import Path
+
+from absl import logging
+
+from dglgan_tf import atomic
+from dglgan_tf.compat import tf
+from dglgan_tf.ops import lanes
+
+SOURCES = Path(__file__).parent / "kernels"
+_FLAGS = ("-O3", "-std=c++17", "-ffp-contract=fast", "-Wno-psabi", "-shared", "-fPIC")
+_SECONDS = 120  # for the compiler
+# What a processor must know for each level, as Linux calls it.
+_LEVELS = {
+    "x86-64-v4": {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
+    "x86-64-v3": {"avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe"},
+}
+_LOCAL = threading.local()
+
+
+@contextlib.contextmanager
+def kernels(wanted: bool = True):
+    """Inside the block, convolutions that suit them are traced for the kernels.
+
+    Args:
+      wanted: False leaves them to TensorFlow.
+    """
+    outer = active()
+    _LOCAL.active = wanted and lanes.single() and library() is not None
+    try:
+        yield
+    finally:
+        _LOCAL.active = outer
+
+
+def active() -> bool:
+    """Whether the code that runs here is traced for the kernels."""
+    return getattr(_LOCAL, "active", False)
+
+
+@functools.cache
+def library():
+    """Returns the loaded operations, or None where they cannot be had; host."""
+    if os.environ.get("DGLGAN_KERNELS") == "0":
+        return None
+    try:
+        return tf.load_op_library(str(_built()))
+    except (OSError, ValueError, subprocess.SubprocessError, tf.errors.OpError) as e:
+        logging.info("TensorFlow's own convolutions are used: %s", _sentence(e))
+        return None
+
+
+def _sentence(error) -> str:
+    """Returns what an error says; a compiler's first complaint."""
+    said = getattr(error, "stderr", None)
+    lines = [line for line in (said or "").splitlines() if "error" in line]
+    return lines[0] if lines else str(error).split("\n")[0]
+
+
+def _built() -> Path:
+    """Returns the library's file, compiled unless the cache has it.
+
+    Raises:
+      ValueError: no compiler, or a processor that the kernels are not for.
+    """
+    compiler = _compiler()
+    if compiler is None:
+        raise ValueError("there is no C++ compiler (g++ or clang++) for faster ones")
+    flags = [*_FLAGS, *_level()]
+    files = sorted(SOURCES.iterdir())
+    parts = [compiler, *flags, tf.__version__, *(f.read_text() for f in files)]
+    name = f"kernels-{hashlib.sha256('|'.join(parts).encode()).hexdigest()[:16]}.so"
+    place = _folder() / name
+    if not place.exists():
+        logging.info("Compiling the convolutions for this processor (once)")
+        _compile(compiler, flags, place)
+    return place
+
+
+def _compile(compiler, flags, place):
+    folder, framework = tf.sysconfig.get_lib(), "libtensorflow_framework"
+    with tempfile.TemporaryDirectory() as temporary:
+        made = Path(temporary) / "kernels.so"
+        linked = [str(path) for path in Path(folder).glob(f"{framework}*")][:1]
+        subprocess.run(
+            [compiler, *flags, f"-I{tf.sysconfig.get_include()}",
+             str(SOURCES / "tensorflow.cc"), "-o", str(made), *linked],
+            check=True, capture_output=True, text=True, timeout=_SECONDS,
+        )  # fmt: skip
+        with atomic.writing(place) as file:
+            file.write(made.read_bytes())
+
+
+def _compiler() -> str | None:
+    for name in (os.environ.get("CXX"), "g++", "clang++"):
+        if name and shutil.which(name):
+            return shutil.which(name)
+    return None
+
+
+def _level() -> list[str]:
+    """Returns the compiler's option for what this processor knows."""
+    if platform.machine() not in ("x86_64", "AMD64"):
+        return []
+    with open("/proc/cpuinfo") as lines:
+        known = next((set(x.split()) for x in lines if x.startswith("flags")), set())
+    for level, needed in _LEVELS.items():
+        if needed <= known:
+            return [f"-march={level}"]
+    raise ValueError("this processor has no AVX2, which faster ones need")
+
+
+def _folder() -> Path:
+    folder = Path(os.environ.get("DGLGAN_CACHE", "~/.cache/dglgan_tf")).expanduser()
+    try:
+        atomic.check_folder(folder, "DGLGAN_CACHE")
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            return folder
+    except (OSError, ValueError):
+        pass
+    return _temporary()
+
+
+@functools.cache
+def _temporary() -> Path:
+    """A folder of this process alone, for a home that cannot be written."""
+    return Path(tempfile.mkdtemp(prefix="dglgan_tf-"))
