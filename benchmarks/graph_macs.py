@@ -73,15 +73,12 @@ def _macs(operation) -> int:
 
 
 def _products(operation) -> int:
-    """Multiplications of one of `ops.winograd`: 16 a tile of 2x2 outputs, or 9."""
-    resampling = operation.get_attr("resampling")
+    """Multiplications of a kernel of `ops.winograd`."""
     x, other = operation.inputs
-    if operation.type == "DglganKernelGradient":
-        outputs = other.shape[3]
-    else:
-        outputs = other.shape[2 if operation.get_attr("turned") else 3]
-    tiles = _size(x) if resampling == winograd.UP else _size(x) // 4
-    return tiles * (16 if resampling == winograd.SAME else 9) * int(outputs)
+    way = winograd.WAYS[operation.get_attr("way")]
+    turned = "Gradient" not in operation.type and operation.get_attr("turned")
+    outputs = other.shape[2 if turned else 3]
+    return winograd.products(x, int(outputs), way)
 
 
 def _size(tensor) -> int:

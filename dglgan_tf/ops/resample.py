@@ -17,6 +17,7 @@ import threading
 import numpy as np
 
 from dglgan_tf.compat import tf
+from dglgan_tf.ops import winograd
 
 FORMS = ("depthwise", "slices")
 _LOCAL = threading.local()
@@ -109,11 +110,7 @@ def up_conv(x: tf.Tensor, kernel: tf.Tensor, fir: np.ndarray) -> tf.Tensor:
     width = kernel.shape[0]
     if width == 1:
         return upsample2(tf.nn.conv2d(x, kernel, strides=1, padding="VALID"), fir)
-    height_width = [2 * side + width - 2 for side in x.shape[1:3]]
-    # A transposed convolution is a true convolution with its kernel: flip ours.
-    flipped = tf.transpose(tf.reverse(kernel, [0, 1]), [0, 1, 3, 2])
-    shape = _shape(x, *height_width, kernel.shape[3])
-    x = tf.nn.conv2d_transpose(x, flipped, shape, strides=2, padding="VALID")
+    x = _conv_doubled(x, kernel)
     size = fir.shape[0]
     before = width // 2 + (size + 1) // 2 - (width - 1)
     after = width // 2 + (size - 2) // 2 - (width - 2)
@@ -136,7 +133,20 @@ def down_conv(x: tf.Tensor, kernel: tf.Tensor, fir: np.ndarray) -> tf.Tensor:
         return tf.nn.conv2d(downsample2(x, fir), kernel, strides=1, padding="VALID")
     pad = width // 2
     x = _fir(x, fir, pad + (size - 1) // 2, pad + (size - 2) // 2)
+    if winograd.suits(x, kernel, winograd.HALVE):
+        return winograd.convolve(x, kernel, winograd.HALVE)
     return tf.nn.conv2d(x, kernel, strides=2, padding="VALID")
+
+
+def _conv_doubled(x, kernel):
+    """Convolves a zero-inserted [N, H, W, C]: [N, 2H + k - 2, 2W + k - 2, out]."""
+    if winograd.suits(x, kernel, winograd.DOUBLE):
+        return winograd.convolve(x, kernel, winograd.DOUBLE)
+    height_width = [2 * side + kernel.shape[0] - 2 for side in x.shape[1:3]]
+    # A transposed convolution is a true convolution with its kernel: flip ours.
+    flipped = tf.transpose(tf.reverse(kernel, [0, 1]), [0, 1, 3, 2])
+    shape = _shape(x, *height_width, kernel.shape[3])
+    return tf.nn.conv2d_transpose(x, flipped, shape, strides=2, padding="VALID")
 
 
 def _form() -> str:

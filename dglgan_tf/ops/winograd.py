@@ -1,105 +1,141 @@
 """3x3 convolutions with half the multiplications, by the kernels of `ops.native`.
 
-Three bilinear operations, closed under differentiation of any order (the algorithms are
-explained in `kernels/algorithms.h`):
-
-    SAME   zero padding                     4 products for an output instead of 9
-    UP     after nearest upsampling         9 for an input instead of 16 folded, 36 plain
-    DOWN   before sums over 2x2 pixels      9 for an output instead of 16, 36
-
-UP and DOWN are each other's transposes, SAME is its own.
+Five bilinear operations, closed under differentiation of any order; the algorithms are
+explained in `kernels/algorithms.h`. SAME is its own transpose, UP and DOWN are each
+other's, and so are HALVE and DOUBLE.
 """
 
+import dataclasses
 import functools
+from collections.abc import Callable
 
 from dglgan_tf.compat import tf
 from dglgan_tf.ops import native
 
-SAME, UP, DOWN = range(3)
-_TRANSPOSE = {SAME: SAME, UP: DOWN, DOWN: UP}
+
+@dataclasses.dataclass(frozen=True)
+class Way:
+    """One of the five operations, along one axis.
+
+    Attributes:
+      number: its place in `kernels/tensorflow.cc`.
+      step: inputs from one tile to the next.
+      products: multiplications of a tile for each pair of channels.
+      fits: whether an input of this length is accepted.
+      resampled: the output's length for that of the input.
+    """
+
+    number: int
+    step: int
+    products: int
+    fits: Callable[[int], bool]
+    resampled: Callable[[int], int]
+
+
+def _is_even(side):
+    return side % 2 == 0
+
+
+# Zero padding: 4 products for an output instead of 9 (along both axes).
+SAME = Way(0, 2, 4, _is_even, lambda side: side)
+# Nearest upsampling by two first: 9 for an input instead of 36, or 16 folded.
+UP = Way(1, 1, 3, lambda side: True, lambda side: 2 * side)
+# Sums over 2x2 pixels last: 9 for an output instead of 36, or 16 folded.
+DOWN = Way(2, 2, 3, _is_even, lambda side: side // 2)
+# Stride 2 without padding: 6.25 for an output instead of 9.
+HALVE = Way(3, 4, 5, lambda side: side % 4 == 1 and side > 1, lambda side: side // 2)
+# Zeros between the inputs, which all meet every tap: 6.25 for an input instead of 9.
+DOUBLE = Way(4, 2, 5, _is_even, lambda side: 2 * side + 1)
+WAYS = (SAME, UP, DOWN, HALVE, DOUBLE)
+_TRANSPOSE = {SAME: SAME, UP: DOWN, DOWN: UP, HALVE: DOUBLE, DOUBLE: HALVE}
 _MULTIPLE, _LEAST, _MOST = 16, 32, 4096  # of channels, as kernels/convolution.h
 
 
-def suits(x, kernel, resampling: int) -> bool:
-    """Whether `convolve` is active and fit for these.
+def suits(x, kernel, way: Way) -> bool:
+    """Whether the kernels are active (`native.kernels`) and take these.
 
     Args:
       x: [N, H, W, C].
       kernel: [k, k, C, out].
-      resampling: SAME, UP or DOWN.
+      way: one of the five.
     """
     if not native.active() or x.dtype != tf.float32 or kernel.shape[0] != 3:
         return False
     channels = kernel.shape[2:]
     if any(c % _MULTIPLE or not _LEAST <= c <= _MOST for c in channels):
         return False
-    sides = x.shape[1:3]
-    return None not in sides and (resampling == UP or all(s % 2 == 0 for s in sides))
+    return all(side and way.fits(side) for side in x.shape[1:3])
 
 
-def convolve(x, kernel, resampling: int = SAME, factor: float = 1.0) -> tf.Tensor:
-    """Convolves with zero padding; differentiable to any order.
+def products(x, outputs: int, way: Way) -> int:
+    """Returns the multiplications of `convolve`, and of its kernel's gradient.
 
     Args:
-      x: [N, H, W, C] float32; C a multiple of 16, H and W even unless UP.
+      x: [N, H, W, C]; an unknown N counts as 1.
+      outputs: channels of the output.
+      way: one of the five.
+    """
+    batch, height, width, channels = x.shape
+    tiles = (batch or 1) * (height // way.step) * (width // way.step)
+    return tiles * way.products**2 * channels * outputs
+
+
+def convolve(x, kernel, way: Way = SAME, factor: float = 1.0) -> tf.Tensor:
+    """Convolves in one of the five ways; differentiable to any order.
+
+    Args:
+      x: [N, H, W, C] float32, see `suits`.
       kernel: [3, 3, C, out] float32.
-      resampling: SAME, UP (nearest upsampling by two before) or DOWN (sums over 2x2
-        pixels after).
+      way: SAME, UP, DOWN, HALVE or DOUBLE.
       factor: of the result.
 
     Returns:
-      [N, H, W, out], [N, 2H, 2W, out] or [N, H/2, W/2, out].
+      [N, H', W', out] with H' = H, 2H, H/2, (H - 1)/2 or 2H + 1.
     """
-    return _convolve(x, tf.convert_to_tensor(kernel), resampling, False, factor)
+    return _convolve(x, tf.convert_to_tensor(kernel), way, False, factor)
 
 
-def _convolve(x, kernel, resampling, turned, factor):
+def _convolve(x, kernel, way, turned, factor):
     """As `convolve`, or, turned, the transpose of the convolution with this kernel."""
-    transpose = functools.partial(
-        _convolve, resampling=_TRANSPOSE[resampling], turned=not turned, factor=factor
-    )
 
     @tf.custom_gradient
     def run(x, kernel):
         y = native.library().dglgan_convolution(
-            x=x, kernel=kernel, resampling=resampling, turned=turned, factor=factor
+            x=x, kernel=kernel, way=way.number, turned=turned, factor=factor
         )
-        y = tf.ensure_shape(y, _shape(x, kernel.shape[2 if turned else 3], resampling))
+        sides = (way.resampled(side) for side in x.shape[1:3])
+        y = tf.ensure_shape(y, [x.shape[0], *sides, kernel.shape[2 if turned else 3]])
 
         def gradient(upstream):
+            back = _TRANSPOSE[way]
             if turned:
-                back = _kernel_gradient(upstream, x, _TRANSPOSE[resampling], factor)
+                to_kernel = _kernel_gradient(upstream, x, back, factor)
             else:
-                back = _kernel_gradient(x, upstream, resampling, factor)
-            return transpose(upstream, kernel), back
+                to_kernel = _kernel_gradient(x, upstream, way, factor)
+            return _convolve(upstream, kernel, back, not turned, factor), to_kernel
 
         return y, gradient
 
     return run(x, kernel)
 
 
-def _kernel_gradient(x, gradient, resampling, factor):
+def _kernel_gradient(x, gradient, way, factor):
     """The gradient [3, 3, C, out] of `_convolve`, not turned, to its kernel."""
 
     @tf.custom_gradient
     def run(x, gradient):
         result = native.library().dglgan_kernel_gradient(
-            x=x, gradient=gradient, resampling=resampling, factor=factor
+            x=x, gradient=gradient, way=way.number, factor=factor
         )
         result = tf.ensure_shape(result, [3, 3, x.shape[3], gradient.shape[3]])
 
         def second(upstream):
-            back = _TRANSPOSE[resampling]
+            back = functools.partial(_convolve, kernel=upstream, factor=factor)
             return (
-                _convolve(gradient, upstream, back, True, factor),
-                _convolve(x, upstream, resampling, False, factor),
+                back(gradient, way=_TRANSPOSE[way], turned=True),
+                back(x, way=way, turned=False),
             )
 
         return result, second
 
     return run(x, gradient)
-
-
-def _shape(x, outputs, resampling):
-    scale = {SAME: 1, UP: 2, DOWN: 0.5}[resampling]
-    return [x.shape[0], *(int(side * scale) for side in x.shape[1:3]), outputs]

@@ -1,4 +1,4 @@
-// 3x3 convolutions with zero padding by the algorithms of algorithms.h, on one thread.
+// 3x3 convolutions by the algorithms of algorithms.h, on one thread.
 //
 // Tiles are taken in blocks that stay in the second-level cache: their inputs are
 // transformed, multiplied product by product, and transformed back, so nothing larger
@@ -13,7 +13,7 @@
 #include "algorithms.h"
 #include "product.h"
 
-constexpr long kBlock = 96 * 1024;  // floats of a block of transformed tiles: 384 kB
+constexpr long kBlock = 128 * 1024;  // floats of a block of transformed tiles: 512 kB
 constexpr long kMultiple = 16;      // channels come in multiples of this many
 constexpr long kMost = 4096;        // and are this many at most
 
@@ -21,32 +21,38 @@ struct Sizes {
   long batch, height, width, inputs, outputs;  // of the input; numbers of channels
 };
 
-// Where a tile's input and output begin.
 template <class M>
 struct Tile {
   long image, row, column;
   Tile(const Sizes& s, long index) {
-    const long wide = s.width / M::kStep, high = s.height / M::kStep;
+    const long wide = M::Tiles(s.width), high = M::Tiles(s.height);
     image = index / (wide * high);
     row = index / wide % high;
     column = index % wide;
   }
+  // Where its output begins.
   long Output(const Sizes& s) const {
-    const long wide = s.width / M::kStep, high = s.height / M::kStep;
-    const long line = (image * high + row) * M::kOutputs;
-    return (line * wide + column) * M::kOutputs * s.outputs;
+    const long line = image * M::Resampled(s.height) + row * M::kOutputStep;
+    return (line * M::Resampled(s.width) + column * M::kOutputStep) * s.outputs;
   }
 };
 
 template <class M>
 long Tiles(const Sizes& s) {
-  return s.batch * (s.height / M::kStep) * (s.width / M::kStep);
+  return s.batch * M::Tiles(s.height) * M::Tiles(s.width);
 }
 
 template <class M>
 long TilesAtOnce(long channels) {
   const long tiles = kBlock / (M::kProducts * M::kProducts * channels);
-  return std::max(12L, std::min(120L, tiles / 12 * 12));
+  return std::max(24L, std::min(120L, tiles / kRows * kRows));
+}
+
+// Which transformed kernel product i of both axes is multiplied with.
+template <class M>
+constexpr int KernelOf(int i) {
+  const int row = i / M::kProducts, column = i % M::kProducts, last = M::kKernels - 1;
+  return std::min(row, last) * M::kKernels + std::min(column, last);
 }
 
 // Memory of this thread that stays: fresh pages for each call would cost more than it.
@@ -83,31 +89,31 @@ inline void AlongBoth(const Vec (&from)[I][I], Vec (&to)[J][J], F transform) {
   }
 }
 
-// Kernel [3][3][inputs][outputs] times a factor -> [panel][product][inputs][kPanel].
+// Kernel [3][3][inputs][outputs] times a factor -> [panel][kernel][inputs][kPanel].
 template <class M>
 void TransformKernel(const float* kernel, float factor, const Sizes& s, float* to) {
-  constexpr int P = M::kProducts;
+  constexpr int K = M::kKernels;
   for (long c = 0; c < s.inputs; ++c)
     for (long o = 0; o < s.outputs; o += kLanes) {
-      Vec taps[3][3], found[P][P];
+      Vec taps[3][3], found[K][K];
       for (int i = 0; i < 9; ++i)
         taps[i / 3][i % 3] = factor * At(kernel + (i * s.inputs + c) * s.outputs + o);
-      AlongBoth<3, P>(taps, found, M::template Kernel<Vec>);
-      float* place = to + (o / kPanel * P * P * s.inputs + c) * kPanel + o % kPanel;
-      for (int i = 0; i < P * P; ++i)
-        At(place + i * s.inputs * kPanel) = found[i / P][i % P];
+      AlongBoth<3, K>(taps, found, M::template Kernel<Vec>);
+      float* place = to + (o / kPanel * K * K * s.inputs + c) * kPanel + o % kPanel;
+      for (int i = 0; i < K * K; ++i)
+        At(place + i * s.inputs * kPanel) = found[i / K][i % K];
     }
 }
 
-// Its transpose: [product][inputs][outputs] -> kernel [3][3][inputs][outputs].
+// Its transpose: [kernel][inputs][outputs] -> [3][3][inputs][outputs].
 template <class M>
 void TransformKernelBack(const float* from, float factor, const Sizes& s, float* kernel) {
-  constexpr int P = M::kProducts;
+  constexpr int K = M::kKernels;
   const long size = s.inputs * s.outputs;
   for (long c = 0; c < size; c += kLanes) {
-    Vec products[P][P], taps[3][3];
-    for (int i = 0; i < P * P; ++i) products[i / P][i % P] = At(from + i * size + c);
-    AlongBoth<P, 3>(products, taps, M::template KernelTurned<Vec>);
+    Vec values[K][K], taps[3][3];
+    for (int i = 0; i < K * K; ++i) values[i / K][i % K] = At(from + i * size + c);
+    AlongBoth<K, 3>(values, taps, M::template KernelTurned<Vec>);
     for (int i = 0; i < 9; ++i) At(kernel + i * size + c) = factor * taps[i / 3][i % 3];
   }
 }
@@ -133,8 +139,8 @@ void TransformInput(const float* x, const Sizes& s, long first, long count, long
     const Tile<M> tile(s, first + t);
     const float* pixels[I][I];
     for (int i = 0; i < I * I; ++i) {
-      const long row = tile.row * M::kStep + i / I - 1;
-      const long column = tile.column * M::kStep + i % I - 1;
+      const long row = tile.row * M::kStep + i / I - M::kBefore;
+      const long column = tile.column * M::kStep + i % I - M::kBefore;
       const bool inside =
           row >= 0 && row < s.height && column >= 0 && column < s.width;
       const long pixel = (tile.image * s.height + row) * s.width + column;
@@ -142,10 +148,10 @@ void TransformInput(const float* x, const Sizes& s, long first, long count, long
     }
     for (long c = 0; c < s.inputs; c += kLanes) {
       Vec values[I][I], found[P][P];
-#pragma GCC unroll 16
+#pragma GCC unroll 32
       for (int i = 0; i < I * I; ++i) values[i / I][i % I] = At(pixels[i / I][i % I] + c);
       AlongBoth<I, P>(values, found, M::template Input<Vec>);
-#pragma GCC unroll 16
+#pragma GCC unroll 32
       for (int i = 0; i < P * P; ++i)
         At(to + (i * stride + t) * s.inputs + c) = found[i / P][i % P];
     }
@@ -157,21 +163,27 @@ template <class M>
 void TransformOutput(const float* products, long stride, const Sizes& s, long first,
                      long count, long columns, float* y) {
   constexpr int O = M::kOutputs, P = M::kProducts;
-  const long line = s.width / M::kStep * O * s.outputs;
+  const long line = M::Resampled(s.width) * s.outputs;
   for (long t = 0; t < count; ++t) {
-    float* to = y + Tile<M>(s, first + t).Output(s);
+    const Tile<M> tile(s, first + t);
+    float* to = y + tile.Output(s);
     for (long c = 0; c < columns; c += kLanes) {
       if constexpr (O == 1) {
         At(to + c) = At(products + t * kPanel + c);
       } else {
         Vec values[P][P], found[O][O];
-#pragma GCC unroll 16
+#pragma GCC unroll 32
         for (int i = 0; i < P * P; ++i)
           values[i / P][i % P] = At(products + (i * stride + t) * kPanel + c);
         AlongBoth<P, O>(values, found, M::template Output<Vec>);
-#pragma GCC unroll 4
-        for (int i = 0; i < O * O; ++i)
-          At(to + i / O * line + i % O * s.outputs + c) = found[i / O][i % O];
+#pragma GCC unroll 32
+        for (int i = 0; i < O * O; ++i) {
+          Vec& place = At(to + i / O * line + i % O * s.outputs + c);
+          // The first row and column are also the last ones of the tiles before.
+          const bool shared = O > M::kOutputStep && ((i / O == 0 && tile.row > 0) ||
+                                                     (i % O == 0 && tile.column > 0));
+          place = shared ? place + found[i / O][i % O] : found[i / O][i % O];
+        }
       }
     }
   }
@@ -182,16 +194,16 @@ template <class M>
 void TransformOutputBack(const float* y, const Sizes& s, long first, long count,
                          long stride, float* to) {
   constexpr int O = M::kOutputs, P = M::kProducts;
-  const long line = s.width / M::kStep * O * s.outputs;
+  const long line = M::Resampled(s.width) * s.outputs;
   for (long t = 0; t < count; ++t) {
     const float* from = y + Tile<M>(s, first + t).Output(s);
     for (long c = 0; c < s.outputs; c += kLanes) {
       Vec values[O][O], found[P][P];
-#pragma GCC unroll 4
+#pragma GCC unroll 32
       for (int i = 0; i < O * O; ++i)
         values[i / O][i % O] = At(from + i / O * line + i % O * s.outputs + c);
       AlongBoth<O, P>(values, found, M::template OutputTurned<Vec>);
-#pragma GCC unroll 16
+#pragma GCC unroll 32
       for (int i = 0; i < P * P; ++i)
         At(to + (i * stride + t) * s.outputs + c) = found[i / P][i % P];
     }
@@ -203,15 +215,15 @@ void TransformOutputBack(const float* y, const Sizes& s, long first, long count,
 template <class M>
 void Convolve(const float* x, const float* kernel, bool turned, float factor,
               const Sizes& s, float* y) {
-  constexpr int P = M::kProducts * M::kProducts;
+  constexpr int P = M::kProducts * M::kProducts, K = M::kKernels * M::kKernels;
   const long panels = (s.outputs + kPanel - 1) / kPanel;
   if (turned) {
     float* straight = Scratch(3, 9 * s.inputs * s.outputs);
     TurnKernel(kernel, s.outputs, s.inputs, straight);
     kernel = straight;
   }
-  float* weights = Scratch(0, panels * P * s.inputs * kPanel);
-  TransformKernel<M>(kernel, factor, s, weights);
+  float* kernels = Scratch(0, panels * K * s.inputs * kPanel);
+  TransformKernel<M>(kernel, factor, s, kernels);
   const long tiles = Tiles<M>(s), stride = TilesAtOnce<M>(s.inputs);
   float* inputs = Scratch(1, P * stride * s.inputs);
   float* products = Scratch(2, P * stride * kPanel);
@@ -225,7 +237,8 @@ void Convolve(const float* x, const float* kernel, bool turned, float factor,
         auto multiply = adds ? Multiply<false, true> : Multiply<false, false>;
         float* to = M::kOutputs == 1 ? products : products + i * stride * kPanel;
         multiply(count, columns, s.inputs, inputs + i * stride * s.inputs, s.inputs,
-                 weights + (panel * P + i) * s.inputs * kPanel, kPanel, to, kPanel);
+                 kernels + (panel * K + KernelOf<M>(i)) * s.inputs * kPanel, kPanel, to,
+                 kPanel);
       }
       TransformOutput<M>(products, stride, s, first, count, columns,
                          y + panel * kPanel);
@@ -237,11 +250,11 @@ void Convolve(const float* x, const float* kernel, bool turned, float factor,
 template <class M>
 void KernelGradient(const float* x, const float* y_gradient, float factor,
                     const Sizes& s, float* gradient) {
-  constexpr int P = M::kProducts * M::kProducts;
+  constexpr int P = M::kProducts * M::kProducts, K = M::kKernels * M::kKernels;
   constexpr bool kShared = M::kOutputs == 1;  // all products have the same gradient
   const long size = s.inputs * s.outputs;
-  float* sums = Scratch(0, P * size);
-  memset(sums, 0, P * size * sizeof(float));
+  float* sums = Scratch(0, K * size);
+  memset(sums, 0, K * size * sizeof(float));
   const long tiles = Tiles<M>(s), stride = TilesAtOnce<M>(s.inputs + s.outputs);
   float* inputs = Scratch(1, P * stride * s.inputs);
   float* outputs = kShared ? nullptr : Scratch(2, P * stride * s.outputs);
@@ -256,7 +269,7 @@ void KernelGradient(const float* x, const float* y_gradient, float factor,
       for (long o = 0; o < s.outputs; o += kPanel)
         Multiply<true, true>(s.inputs, std::min(kPanel, s.outputs - o), count,
                              inputs + i * stride * s.inputs, s.inputs, right + o,
-                             s.outputs, sums + i * size + o, s.outputs);
+                             s.outputs, sums + KernelOf<M>(i) * size + o, s.outputs);
     }
   }
   TransformKernelBack<M>(sums, factor, s, gradient);

@@ -2,7 +2,7 @@
 // binary form does not change from release to release. `ops/winograd.py` calls them.
 
 #include <cstdio>
-#include <cstring>
+#include <iterator>
 #include <string>
 
 #include "convolution.h"
@@ -34,7 +34,21 @@ void TF_OpKernelConstruction_GetAttrBool(TF_OpKernelConstruction*, const char*,
 
 namespace {
 
-enum Resampling { kSame, kUp, kDown };  // as in ops/winograd.py
+struct Algorithm {
+  bool (*fits)(long side);
+  long (*resampled)(long side);
+  decltype(&Convolve<Same>) convolve;
+  decltype(&KernelGradient<Same>) kernel_gradient;
+};
+
+template <class M>
+constexpr Algorithm Make() {
+  return {M::Fits, M::Resampled, Convolve<M>, KernelGradient<M>};
+}
+
+// In the order of `ops/winograd.py`.
+constexpr Algorithm kAlgorithms[] = {Make<Same>(), Make<Up>(), Make<Down>(),
+                                     Make<Halve>(), Make<Double>()};
 
 struct Status {
   TF_Status* status = TF_NewStatus();
@@ -55,16 +69,17 @@ struct Input {
 };
 
 struct Attributes {
-  int32_t resampling = kSame;
+  int32_t way = 0;
   unsigned char turned = 0;
   float factor = 1;
+  const Algorithm& algorithm() const { return kAlgorithms[way]; }
 };
 
 template <bool kHasTurned>
 void* Create(TF_OpKernelConstruction* construction) {
   auto* found = new Attributes;
   Status s;
-  TF_OpKernelConstruction_GetAttrInt32(construction, "resampling", &found->resampling,
+  TF_OpKernelConstruction_GetAttrInt32(construction, "way", &found->way,
                                        s.status);
   if (s.ok())
     TF_OpKernelConstruction_GetAttrFloat(construction, "factor", &found->factor,
@@ -72,6 +87,8 @@ void* Create(TF_OpKernelConstruction* construction) {
   if (s.ok() && kHasTurned)
     TF_OpKernelConstruction_GetAttrBool(construction, "turned", &found->turned,
                                         s.status);
+  if (s.ok() && (found->way < 0 || found->way >= long(std::size(kAlgorithms))))
+    TF_SetStatus(s.status, TF_INVALID_ARGUMENT, "way is unknown");
   if (!s.ok()) TF_OpKernelConstruction_Failure(construction, s.status);
   return found;
 }
@@ -84,15 +101,10 @@ void Fail(TF_OpKernelContext* context, const char* what) {
   TF_OpKernelContext_Failure(context, s.status);
 }
 
-bool Fits(const Sizes& s, int resampling) {
-  const bool whole = resampling == kUp || (s.height % 2 == 0 && s.width % 2 == 0);
-  return whole && s.inputs % kMultiple == 0 && s.outputs % kMultiple == 0 &&
-         s.inputs > 0 && s.inputs <= kMost && s.outputs > 0 && s.outputs <= kMost;
-}
-
-// Height and width of the result where those of the input are given.
-long Resampled(long side, int resampling) {
-  return resampling == kUp ? 2 * side : resampling == kDown ? side / 2 : side;
+bool Fits(const Sizes& s, const Algorithm& algorithm) {
+  for (long channels : {s.inputs, s.outputs})
+    if (channels <= 0 || channels % kMultiple || channels > kMost) return false;
+  return algorithm.fits(s.height) && algorithm.fits(s.width);
 }
 
 float* Allocate(TF_OpKernelContext* context, const int64_t (&shape)[4], Status& s,
@@ -114,18 +126,16 @@ void ComputeConvolution(void* kernel, TF_OpKernelContext* context) {
   const Sizes sizes = {x.Side(0), x.Side(1), x.Side(2), inputs,
                        weights.Side(given.turned ? 2 : 3)};
   if (weights.Side(0) != 3 || weights.Side(1) != 3 || inputs != x.Side(3) ||
-      !Fits(sizes, given.resampling))
+      !Fits(sizes, given.algorithm()))
     return Fail(context, "kernel must be [3, 3, C, out] for x [N, H, W, C], channels "
-                         "multiples of 16, H and W even");
-  const int64_t shape[4] = {sizes.batch, Resampled(sizes.height, given.resampling),
-                            Resampled(sizes.width, given.resampling), sizes.outputs};
+                         "multiples of 16, H and W fit for the way");
+  const int64_t shape[4] = {sizes.batch, given.algorithm().resampled(sizes.height),
+                            given.algorithm().resampled(sizes.width), sizes.outputs};
   TF_Tensor* result = nullptr;
   float* y = Allocate(context, shape, s, &result);
   if (y == nullptr) return;
-  auto* compute = given.resampling == kUp     ? Convolve<Up>
-                  : given.resampling == kDown ? Convolve<Down>
-                                              : Convolve<Same>;
-  compute(x.data(), weights.data(), given.turned, given.factor, sizes, y);
+  given.algorithm().convolve(x.data(), weights.data(), given.turned, given.factor,
+                             sizes, y);
   TF_DeleteTensor(result);
 }
 
@@ -137,18 +147,15 @@ void ComputeKernelGradient(void* kernel, TF_OpKernelContext* context) {
     return Fail(context, "x and gradient must have four dimensions");
   const Sizes sizes = {x.Side(0), x.Side(1), x.Side(2), x.Side(3), gradient.Side(3)};
   if (gradient.Side(0) != sizes.batch ||
-      gradient.Side(1) != Resampled(sizes.height, given.resampling) ||
-      gradient.Side(2) != Resampled(sizes.width, given.resampling) ||
-      !Fits(sizes, given.resampling))
+      gradient.Side(1) != given.algorithm().resampled(sizes.height) ||
+      gradient.Side(2) != given.algorithm().resampled(sizes.width) ||
+      !Fits(sizes, given.algorithm()))
     return Fail(context, "gradient must be of the convolution's output");
   const int64_t shape[4] = {3, 3, sizes.inputs, sizes.outputs};
   TF_Tensor* result = nullptr;
   float* to = Allocate(context, shape, s, &result);
   if (to == nullptr) return;
-  auto* compute = given.resampling == kUp     ? KernelGradient<Up>
-                  : given.resampling == kDown ? KernelGradient<Down>
-                                              : KernelGradient<Same>;
-  compute(x.data(), gradient.data(), given.factor, sizes, to);
+  given.algorithm().kernel_gradient(x.data(), gradient.data(), given.factor, sizes, to);
   TF_DeleteTensor(result);
 }
 
@@ -164,7 +171,7 @@ void Register(const char* name, const char* second, bool has_turned,
   TF_OpDefinitionBuilderAddInput(op, "x: float");
   TF_OpDefinitionBuilderAddInput(op, (std::string(second) + ": float").c_str());
   TF_OpDefinitionBuilderAddOutput(op, "result: float");
-  TF_OpDefinitionBuilderAddAttr(op, "resampling: int");
+  TF_OpDefinitionBuilderAddAttr(op, "way: int");
   TF_OpDefinitionBuilderAddAttr(op, "factor: float");
   if (has_turned) TF_OpDefinitionBuilderAddAttr(op, "turned: bool");
   TF_OpDefinitionBuilderSetShapeInferenceFunction(op, &UnknownShape);
