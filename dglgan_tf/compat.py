@@ -5,6 +5,7 @@ The package is written against the Keras 2 API: TensorFlow's own Keras on 2.15,
 """
 
 import contextlib
+import ctypes
 import functools
 import importlib
 import importlib.metadata
@@ -105,6 +106,38 @@ def _later(*names):
             del sys.modules[name]
 
 
+def _mappings():
+    """Yields (head, {quantity: kB}) of what this process maps, in words of Linux."""
+    with open("/proc/self/smaps") as lines:
+        for line in lines:
+            words = line.split()
+            if "-" in words[0]:
+                head, sizes = words, {}
+            elif words[0] == "VmFlags:":  # the last line of a mapping
+                yield head, sizes
+            else:
+                sizes[words[0].rstrip(":")] = int(words[1])
+
+
+def _drop_unchanged_pages(folder: str) -> None:
+    """Gives back the pages of a folder's libraries that loading alone has touched.
+
+    Relocation tables, initializers and the like: 300 MB of the resident memory that
+    TensorFlow's import leaves behind, of which training reads some 40 again. They
+    equal the files, from where they return when they are used. Linux; elsewhere
+    nothing happens.
+    """
+    changed, drop = ("Anonymous", "Private_Dirty", "Shared_Dirty"), 4  # MADV_DONTNEED
+    with contextlib.suppress(OSError, AttributeError, ValueError):
+        release = ctypes.CDLL(None).madvise
+        for (span, permissions, *_, path), sizes in list(_mappings()):
+            if "w" in permissions or not path.startswith(folder):
+                continue
+            if not any(sizes.get(name, 1) for name in changed):
+                first, end = (int(part, 16) for part in span.split("-"))
+                release(ctypes.c_void_p(first), ctypes.c_size_t(end - first), drop)
+
+
 _select_keras_2()
 with _quiet(), _later("h5py", "pandas", "scipy"):
     import tensorflow as tf
@@ -116,6 +149,7 @@ with _quiet(), _later("h5py", "pandas", "scipy"):
     keras.layers  # noqa: B018 - TensorFlow 2.15 loads Keras here
 
     tf.config.list_physical_devices()  # looks for drivers, and says so
+    _drop_unchanged_pages(os.path.dirname(tf.__file__))
 
 
 def tensorflow_addons():

@@ -111,6 +111,7 @@ def devices() -> Iterator[Finding]:
             "no GPU: training runs on the CPU",
             "with an NVIDIA GPU: pip install 'dglgan_tf[cuda]' and check nvidia-smi",
         )
+        yield _convolutions()
     strategy = strategies.make()
     count = strategy.num_replicas_in_sync
     one = strategy.run(lambda: tf.constant(1.0))
@@ -130,6 +131,19 @@ def devices() -> Iterator[Finding]:
     else:
         text = f"XLA compiles ({time.time() - began:.1f} s)"
         yield Finding(OK if right else BROKEN, text)
+
+
+def _convolutions() -> Finding:
+    """Whether a CPU trains with the compiled convolutions."""
+    from dglgan_tf.ops import native
+
+    if native.library() is not None:
+        return Finding(OK, "convolutions are compiled for this CPU")
+    return Finding(
+        NOTE,
+        f"TensorFlow's own convolutions on the CPU: {native.absence()}",
+        "install g++ for faster ones (docs/performance.md)",
+    )
 
 
 def room(folder: str) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ import numpy as np
 from dglgan_tf import images, latents
 from dglgan_tf.compat import tf
 from dglgan_tf.data import pipeline
-from dglgan_tf.ops import lanes
+from dglgan_tf.ops import lanes, native
 
 GRID = 64  # latents and reals shown
 
@@ -29,9 +29,11 @@ class Pictures:
         if generator.num_classes:
             self._labels = np.arange(GRID) % generator.num_classes
         self._generate = tf.function(
-            lanes.spread(lambda z, labels: generator(z, labels, training=False)),
-            autograph=False,
+            lanes.spread(native.traced(self._fake)), autograph=False
         )
+
+    def _fake(self, z, labels):
+        return self._parts.networks.generator_ema(z, labels, training=False)
 
     def real_batch(self, n):
         """Returns n reals as the networks see them, with labels."""

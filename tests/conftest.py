@@ -37,6 +37,28 @@ def logical_devices():
     return [device.name for device in tf.config.list_logical_devices("CPU")]
 
 
+@pytest.fixture
+def kernels(monkeypatch):
+    """Lets `native.kernels` work as in lanes; needs a C++ compiler, in CI surely."""
+    from dglgan_tf.ops import lanes, native
+
+    if native.library() is None:
+        end = pytest.fail if os.environ.get("CI") else pytest.skip
+        end(f"no compiled convolutions: {native.absence()}")
+    monkeypatch.setattr(lanes, "single", lambda: True)
+
+
+@pytest.fixture(params=["tensorflow", "kernels"])
+def convolutions(request):
+    """Runs a test with TensorFlow's convolutions, and with the compiled ones."""
+    from dglgan_tf.ops import native
+
+    if request.param == "kernels":
+        request.getfixturevalue("kernels")
+    with native.kernels(request.param == "kernels"):
+        yield request.param
+
+
 def pytest_configure(config):
     """Splits the CPU before TensorFlow starts; nothing else can do it later."""
     del config

@@ -239,8 +239,7 @@ def _program(network, facts, given, weights):
         tf.TensorSpec([size, *t.shape[1:]] if i < batched else t.shape, t.dtype, name)
         for i, (name, t) in enumerate(given.items())
     ]
-    with native.kernels():
-        program = partial.evaluate(function, specs)
+    program = partial.evaluate(native.traced(function), specs)
     # Constants in a graph are faster than variables, and held several times.
     small = sum(value.nbytes for value in program.values.values()) <= _SMALL
     run = partial.callable_of(program, None if small else weights)

@@ -58,16 +58,45 @@ def active() -> bool:
     return getattr(_LOCAL, "active", False)
 
 
-@functools.cache
+def traced(function):
+    """Returns the function whose convolutions are traced for the kernels."""
+
+    @functools.wraps(function)
+    def run(*arguments):
+        with kernels():
+            return function(*arguments)
+
+    return run
+
+
 def library():
     """Returns the loaded operations, or None where they cannot be had; host."""
+    return _found()[0]
+
+
+def absence() -> str:
+    """Returns why there is no library, in words; empty where there is one."""
+    return _found()[1]
+
+
+@functools.cache
+def _found():
     if os.environ.get("DGLGAN_KERNELS") == "0":
-        return None
+        return None, "DGLGAN_KERNELS=0"
     try:
-        return tf.load_op_library(str(_built()))
+        return _loaded(_built()), ""
     except (OSError, ValueError, subprocess.SubprocessError, tf.errors.OpError) as e:
-        logging.info("TensorFlow's own convolutions are used: %s", _sentence(e))
-        return None
+        reason = _sentence(e)
+    logging.info("TensorFlow's own convolutions are used: %s", reason)
+    return None, reason
+
+
+def _loaded(path):
+    try:
+        return tf.load_op_library(str(path))
+    except tf.errors.OpError:
+        path.unlink(missing_ok=True)  # damaged: the next start makes another one
+        raise
 
 
 def _sentence(error) -> str:
@@ -85,7 +114,7 @@ def _built() -> Path:
     """
     compiler = _compiler()
     if compiler is None:
-        raise ValueError("there is no C++ compiler (g++ or clang++) for faster ones")
+        raise ValueError("there is no C++ compiler (g++ or clang++)")
     flags = [*_FLAGS, *_level()]
     files = sorted(SOURCES.iterdir())
     parts = [compiler, *flags, tf.__version__, *(f.read_text() for f in files)]
@@ -127,7 +156,7 @@ def _level() -> list[str]:
     for level, needed in _LEVELS.items():
         if needed <= known:
             return [f"-march={level}"]
-    raise ValueError("this processor has no AVX2, which faster ones need")
+    raise ValueError("this processor has no AVX2")
 
 
 def _folder() -> Path:

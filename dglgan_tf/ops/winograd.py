@@ -48,7 +48,8 @@ HALVE = Way(3, 4, 5, lambda side: side % 4 == 1 and side > 1, lambda side: side 
 DOUBLE = Way(4, 2, 5, _is_even, lambda side: 2 * side + 1)
 WAYS = (SAME, UP, DOWN, HALVE, DOUBLE)
 _TRANSPOSE = {SAME: SAME, UP: DOWN, DOWN: UP, HALVE: DOUBLE, DOUBLE: HALVE}
-_MULTIPLE, _LEAST, _MOST = 16, 32, 4096  # of channels, as kernels/convolution.h
+_MULTIPLE, _MOST = 16, 4096  # of channels, as kernels/convolution.h
+_FEWEST = 8  # tiles for which transforming the kernel pays
 
 
 def suits(x, kernel, way: Way) -> bool:
@@ -61,10 +62,11 @@ def suits(x, kernel, way: Way) -> bool:
     """
     if not native.active() or x.dtype != tf.float32 or kernel.shape[0] != 3:
         return False
-    channels = kernel.shape[2:]
-    if any(c % _MULTIPLE or not _LEAST <= c <= _MOST for c in channels):
+    if any(c % _MULTIPLE or c > _MOST for c in kernel.shape[2:]):
         return False
-    return all(side and way.fits(side) for side in x.shape[1:3])
+    if not all(side and way.fits(side) for side in x.shape[1:3]):
+        return False
+    return _tiles(x, way) >= _FEWEST
 
 
 def products(x, outputs: int, way: Way) -> int:
@@ -75,9 +77,12 @@ def products(x, outputs: int, way: Way) -> int:
       outputs: channels of the output.
       way: one of the five.
     """
-    batch, height, width, channels = x.shape
-    tiles = (batch or 1) * (height // way.step) * (width // way.step)
-    return tiles * way.products**2 * channels * outputs
+    return _tiles(x, way) * way.products**2 * x.shape[3] * outputs
+
+
+def _tiles(x, way):
+    batch, height, width, _ = x.shape
+    return (batch or 1) * (height // way.step) * (width // way.step)
 
 
 def convolve(x, kernel, way: Way = SAME, factor: float = 1.0) -> tf.Tensor:

@@ -1,5 +1,6 @@
 """BigGAN against the outputs that the official code gave for the same weights."""
 
+import collections
 import functools
 
 import numpy as np
@@ -11,7 +12,10 @@ from dglgan_tf.convert import biggan_names, biggan_pytorch
 from dglgan_tf.layers import spectral_norm, updates
 from dglgan_tf.losses import adversarial, regularizers
 from dglgan_tf.networks import base
+from dglgan_tf.ops import native
 
+# With TensorFlow's convolutions, and with the compiled ones.
+BOTH = pytest.mark.usefixtures("convolutions")
 FOLDERS = (
     "biggan_r32_cifar",
     "biggan_r64_attn32_hier",
@@ -58,6 +62,7 @@ def restored(case):
         variable.assign(value)
 
 
+@BOTH
 def test_images(case):
     loaded, arrays, pick = case
     for generator, name in (
@@ -72,6 +77,7 @@ def test_images(case):
         _close(images[: len(expected)], expected, IMAGE)
 
 
+@BOTH
 def test_generator_features(case):
     loaded, arrays, _ = case
     generator = loaded.generator
@@ -87,6 +93,7 @@ def test_generator_features(case):
         _close(x[..., : expected.shape[-1]], expected, IMAGE)
 
 
+@BOTH
 def test_scores_and_losses(case):
     loaded, arrays, pick = case
     compiled = tf.function(loaded.discriminator, autograph=False)
@@ -103,6 +110,7 @@ def test_scores_and_losses(case):
     _close(np.mean(adversarial.g_hinge(fake_logits)), pick("hinge_G"), SCORE)
 
 
+@BOTH
 def test_discriminator_features(case):
     loaded, arrays, pick = case
     discriminator = loaded.discriminator
@@ -140,6 +148,7 @@ def _penalties(loaded, arrays):
     return tape.gradient(total, real), r1, gp
 
 
+@BOTH
 def test_gradient_penalties(case):
     loaded, arrays, pick = case
     compiled = tf.function(lambda: _penalties(loaded, arrays), autograph=False)
@@ -207,6 +216,7 @@ def _matrix(layer):
     return kernel.reshape(-1, kernel.shape[-1])
 
 
+@BOTH
 @pytest.mark.parametrize("assign", ["eager", "collected"])
 def test_first_training_forward(restored, assign):
     """Images, scores and every buffer after the first training-mode forward."""
@@ -255,3 +265,14 @@ def test_frozen_spectral_norm_is_inference(case):
     with spectral_norm.frozen(loaded.discriminator):
         fixed = loaded.discriminator(real, labels, training=True)
     np.testing.assert_array_equal(free, fixed)
+
+
+def test_kernels_take_part(kernels, reference):
+    """What the tests above compare is computed by the compiled convolutions."""
+    loaded, arrays, _ = _load(reference / FOLDERS[1])
+    given = tf.constant(arrays["in_z"]), tf.constant(arrays["in_y"])
+    generator = tf.function(native.traced(loaded.generator), autograph=False)
+    graph = generator.get_concrete_function(*given).graph
+    found = collections.Counter(operation.type for operation in graph.get_operations())
+    # Two 3x3 convolutions a block; the last, to three colours, stays TensorFlow's.
+    assert found["DglganConvolution"] == 2 * len(loaded.generator.blocks)

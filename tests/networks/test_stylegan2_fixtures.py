@@ -29,6 +29,8 @@ NVIDIA = [
     "sg2tf1_cond_r32.pkl",
     "sg2tf1_Gresnet_Dskip_r32.pkl",
 ]
+# With TensorFlow's convolutions, and with the compiled ones.
+BOTH = pytest.mark.usefixtures("convolutions")
 ROSINALITY = ["sg2ros_converted_r32.pt", "sg2ros_trained_r64_cm1.pt"]
 
 
@@ -86,6 +88,7 @@ def case(request, reference):
     return Case(reference / request.param)
 
 
+@BOTH
 def test_generator(case):
     generator = case.loaded.generator
     z, labels = case.input("z"), case.input("c")
@@ -126,6 +129,7 @@ def test_generator(case):
     case.check("pl_grad", path[3], 1e-3)
 
 
+@BOTH
 def test_call_raw_generator_and_w_avg(case):
     generator, raw = case.loaded.generator, case.loaded.generator_raw
     z, labels = case.input("z"), case.input("c")
@@ -141,6 +145,7 @@ def test_call_raw_generator_and_w_avg(case):
     case.check("w_avg_after_update", w_avg)
 
 
+@BOTH
 def test_discriminator(case):
     critic = case.loaded.discriminator
     real, labels = case.input("real"), case.input("real_c")
@@ -216,6 +221,7 @@ def test_under_xla(reference, name, form):
     case.check("d_real", scores, 5e-4)
 
 
+@BOTH
 @pytest.mark.parametrize("name", ROSINALITY)
 def test_rosinality_generator(reference, name):
     case = Case(reference / name)
@@ -259,6 +265,7 @@ def test_rosinality_generator(reference, name):
     case.check("pl_grad", path[3], 1e-3)
 
 
+@BOTH
 @pytest.mark.parametrize("name", ROSINALITY)
 def test_rosinality_discriminator(reference, name):
     case = Case(reference / name)

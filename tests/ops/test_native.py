@@ -1,0 +1,149 @@
+"""The kernels are built once, asked for, and missed without harm."""
+
+import os
+import stat
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from dglgan_tf.compat import tf
+from dglgan_tf.ops import fold, lanes, native
+
+# Says what became of the library, and whether a convolution in two lanes is the same.
+PROCESS = """
+import os, sys, time
+from dglgan_tf.compat import tf
+from dglgan_tf.ops import fold, lanes, native
+lanes.start(2)
+x, kernel = tf.random.normal([8, 16, 16, 32]), tf.random.normal([3, 3, 32, 32])
+with native.kernels():
+    y = fold.convolve(x, kernel)[0]
+    active = native.active()
+error = float(tf.reduce_max(tf.abs(y - tf.nn.conv2d(x, kernel, 1, "SAME"))))
+print(native.library() is not None, active, error < 1e-4, "|", native.absence())
+"""
+
+
+def _process(**environment):
+    done = subprocess.run(
+        [sys.executable, "-c", PROCESS],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, **environment},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def _script(path, text):
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return str(path)
+
+
+def test_nobody_gets_them_unasked(kernels):
+    assert not native.active()
+    with native.kernels():
+        assert native.active()
+        with native.kernels(False):
+            assert not native.active()
+        assert native.active()
+    assert not native.active()
+
+
+def test_only_where_an_operation_has_one_thread():
+    with native.kernels():
+        assert native.active() == lanes.single()
+
+
+def test_traced_for_the_kernels_and_nothing_after(kernels):
+    x, kernel = tf.ones([8, 8, 8, 32]), tf.ones([3, 3, 32, 32])
+
+    def types(function):
+        graph = tf.function(function, autograph=False).get_concrete_function(x).graph
+        return {operation.type for operation in graph.get_operations()}
+
+    def convolve(x):
+        return fold.convolve(x, kernel)[0]
+
+    assert "DglganConvolution" in types(native.traced(convolve))
+    # What is exported is traced like this.
+    assert "DglganConvolution" not in types(convolve)
+    assert "Conv2D" in types(convolve)
+
+
+@pytest.mark.slow
+def test_compiled_once(kernels, tmp_path):
+    log = tmp_path / "log"
+    compiler = _script(
+        tmp_path / "compiler", f'echo run >> {log}; exec {native._compiler()} "$@"'
+    )
+    cache = tmp_path / "cache"
+    for _ in range(2):
+        said = _process(CXX=compiler, DGLGAN_CACHE=str(cache))
+        assert said == "True True True |"
+    assert log.read_text().split() == ["run"]
+    (made,) = cache.iterdir()
+    assert made.name.startswith("kernels-") and made.suffix == ".so"
+
+
+@pytest.mark.slow
+def test_a_compiler_that_fails_is_missed_without_harm(tmp_path):
+    compiler = _script(
+        tmp_path / "compiler", "echo 'x.cc:1: error: no such thing' >&2; exit 1"
+    )
+    said = _process(CXX=compiler, DGLGAN_CACHE=str(tmp_path / "cache"))
+    assert said == "False False True | x.cc:1: error: no such thing"
+    assert not list((tmp_path / "cache").iterdir())
+
+
+@pytest.mark.slow
+def test_a_damaged_library_is_missed_without_harm(tmp_path):
+    compiler = _script(
+        tmp_path / "compiler",
+        'while [ "$1" != -o ]; do shift; done; echo damaged > "$2"',
+    )
+    said = _process(CXX=compiler, DGLGAN_CACHE=str(tmp_path / "cache"))
+    assert said.startswith("False False True | ") and len(said) > 25
+    assert not list((tmp_path / "cache").iterdir())
+
+
+@pytest.mark.slow
+def test_without_compiler_and_switched_off(tmp_path):
+    folder = os.path.dirname(sys.executable)
+    empty = {"PATH": f"{tmp_path}", "CXX": "", "DGLGAN_CACHE": str(tmp_path / "cache")}
+    assert os.path.isdir(folder)
+    assert "there is no C++ compiler" in _process(**empty)
+    assert _process(DGLGAN_KERNELS="0").endswith("| DGLGAN_KERNELS=0")
+
+
+def test_a_processor_without_avx2_is_told(monkeypatch):
+    monkeypatch.setattr(native, "_LEVELS", {"x": {"no such thing"}})
+    monkeypatch.setattr(native.platform, "machine", lambda: "x86_64")
+    with pytest.raises(ValueError, match="no AVX2"):
+        native._level()
+    monkeypatch.setattr(native.platform, "machine", lambda: "aarch64")
+    assert native._level() == []
+
+
+def test_a_home_that_cannot_be_written(monkeypatch, tmp_path):
+    taken = tmp_path / "file"
+    taken.write_text("")
+    monkeypatch.setenv("DGLGAN_CACHE", str(taken / "below"))
+    place = native._folder()
+    assert place.is_dir() and os.access(place, os.W_OK) and taken not in place.parents
+
+
+def test_second_use_in_the_process_is_the_same_library(kernels):
+    assert native.library() is native.library()
+    y = native.library().dglgan_convolution(
+        x=tf.ones([1, 2, 2, 16]),
+        kernel=tf.ones([3, 3, 16, 16]),
+        way=0,
+        turned=False,
+        factor=1.0,
+    )
+    np.testing.assert_array_equal(y, np.full([1, 2, 2, 16], 64.0))  # 4 pixels of 16
