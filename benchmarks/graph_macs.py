@@ -73,7 +73,7 @@ def _macs(operation) -> int:
 
 
 def _products(operation) -> int:
-    """Multiplications of a kernel of `ops.winograd`."""
+    """Multiplications of an operation of `ops.winograd`."""
     x, other = operation.inputs
     way = winograd.WAYS[operation.get_attr("way")]
     turned = "Gradient" not in operation.type and operation.get_attr("turned")

@@ -38,24 +38,24 @@ def logical_devices():
 
 
 @pytest.fixture
-def kernels(monkeypatch):
-    """Lets `native.kernels` work as in lanes; needs a C++ compiler, in CI surely."""
+def native_code(monkeypatch):
+    """Lets `native.use` work as in lanes; needs a C++ compiler, in CI surely."""
     from dglgan_tf.ops import lanes, native
 
     if native.library() is None:
         end = pytest.fail if os.environ.get("CI") else pytest.skip
-        end(f"no compiled convolutions: {native.absence()}")
+        end(f"no native convolutions: {native.absence()}")
     monkeypatch.setattr(lanes, "single", lambda: True)
 
 
-@pytest.fixture(params=["tensorflow", "kernels"])
+@pytest.fixture(params=["tensorflow", "native"])
 def convolutions(request):
-    """Runs a test with TensorFlow's convolutions, and with the compiled ones."""
+    """Runs a test with TensorFlow's convolutions, and with the native ones."""
     from dglgan_tf.ops import native
 
-    if request.param == "kernels":
-        request.getfixturevalue("kernels")
-    with native.kernels(request.param == "kernels"):
+    if request.param == "native":
+        request.getfixturevalue("native_code")
+    with native.use(request.param == "native"):
         yield request.param
 
 

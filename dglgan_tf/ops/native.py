@@ -1,13 +1,13 @@
-"""Compiled convolutions for CPUs: built once, loaded where they can be, never needed.
+"""Native convolutions for CPUs: built once, loaded where they can be, never needed.
 
-`kernels/` holds convolutions that need half the multiplications of TensorFlow's own and
-give the same numbers up to rounding (`ops.winograd`). A C++ compiler turns them into a
-library in seconds; it lies in the cache folder for the next start. Without a compiler,
+`native_code/` holds convolutions that need half the multiplications of TensorFlow's own
+and give the same numbers up to rounding (`ops.winograd`). A C++ compiler turns it into a
+library in seconds; that lies in the cache folder for the next start. Without a compiler,
 on a GPU, under XLA and in whatever is exported, TensorFlow's convolutions do the work.
 
-They are chosen while a function is traced, inside `with native.kernels():`, and compute
-on one thread: they belong to lanes (`ops.lanes`), where each operation has one.
-DGLGAN_KERNELS=0 in the environment goes without them, DGLGAN_CACHE names the folder.
+They are chosen while a function is traced, inside `with native.use():`, and compute on
+one thread: they belong to lanes (`ops.lanes`), where each operation has one.
+DGLGAN_NATIVE=0 in the environment goes without them, DGLGAN_CACHE names the folder.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ from dglgan_tf import atomic
 from dglgan_tf.compat import tf
 from dglgan_tf.ops import lanes
 
-SOURCES = Path(__file__).parent / "kernels"
+SOURCES = Path(__file__).parent / "native_code"
 _FLAGS = ("-O3", "-std=c++17", "-ffp-contract=fast", "-Wno-psabi", "-shared", "-fPIC")
 _SECONDS = 120  # for the compiler
 # What a processor must know for each level, as Linux calls it.
@@ -39,8 +39,8 @@ _LOCAL = threading.local()
 
 
 @contextlib.contextmanager
-def kernels(wanted: bool = True):
-    """Inside the block, convolutions that suit them are traced for the kernels.
+def use(wanted: bool = True):
+    """Inside the block, convolutions that suit are traced as native ones.
 
     Args:
       wanted: False leaves them to TensorFlow.
@@ -54,16 +54,16 @@ def kernels(wanted: bool = True):
 
 
 def active() -> bool:
-    """Whether the code that runs here is traced for the kernels."""
+    """Whether convolutions that are traced here become native ones."""
     return getattr(_LOCAL, "active", False)
 
 
 def traced(function):
-    """Returns the function whose convolutions are traced for the kernels."""
+    """Returns the function whose convolutions are traced as native ones."""
 
     @functools.wraps(function)
     def run(*arguments):
-        with kernels():
+        with use():
             return function(*arguments)
 
     return run
@@ -81,8 +81,8 @@ def absence() -> str:
 
 @functools.cache
 def _found():
-    if os.environ.get("DGLGAN_KERNELS") == "0":
-        return None, "DGLGAN_KERNELS=0"
+    if os.environ.get("DGLGAN_NATIVE") == "0":
+        return None, "DGLGAN_NATIVE=0"
     try:
         return _loaded(_built()), ""
     except (OSError, ValueError, subprocess.SubprocessError, tf.errors.OpError) as e:
@@ -110,7 +110,7 @@ def _built() -> Path:
     """Returns the library's file, compiled unless the cache has it.
 
     Raises:
-      ValueError: no compiler, or a processor that the kernels are not for.
+      ValueError: no compiler, or a processor without AVX2.
     """
     compiler = _compiler()
     if compiler is None:
@@ -118,7 +118,9 @@ def _built() -> Path:
     flags = [*_FLAGS, *_level()]
     files = sorted(SOURCES.iterdir())
     parts = [compiler, *flags, tf.__version__, *(f.read_text() for f in files)]
-    name = f"kernels-{hashlib.sha256('|'.join(parts).encode()).hexdigest()[:16]}.so"
+    name = (
+        f"convolutions-{hashlib.sha256('|'.join(parts).encode()).hexdigest()[:16]}.so"
+    )
     place = _folder() / name
     if not place.exists():
         logging.info("Compiling the convolutions for this processor (once)")
@@ -129,7 +131,7 @@ def _built() -> Path:
 def _compile(compiler, flags, place):
     folder, framework = tf.sysconfig.get_lib(), "libtensorflow_framework"
     with tempfile.TemporaryDirectory() as temporary:
-        made = Path(temporary) / "kernels.so"
+        made = Path(temporary) / "convolutions.so"
         linked = [str(path) for path in Path(folder).glob(f"{framework}*")][:1]
         subprocess.run(
             [compiler, *flags, f"-I{tf.sysconfig.get_include()}",

@@ -1,7 +1,7 @@
-"""3x3 convolutions with half the multiplications, by the kernels of `ops.native`.
+"""3x3 convolutions with half the multiplications, in native code (`ops.native`).
 
 Five bilinear operations, closed under differentiation of any order; the algorithms are
-explained in `kernels/algorithms.h`. SAME is its own transpose, UP and DOWN are each
+explained in `native_code/algorithms.h`. SAME is its own transpose, UP and DOWN are each
 other's, and so are HALVE and DOUBLE.
 """
 
@@ -18,7 +18,7 @@ class Way:
     """One of the five operations, along one axis.
 
     Attributes:
-      number: its place in `kernels/tensorflow.cc`.
+      number: its place in `native_code/tensorflow.cc`.
       step: inputs from one tile to the next.
       products: multiplications of a tile for each pair of channels.
       fits: whether an input of this length is accepted.
@@ -48,12 +48,12 @@ HALVE = Way(3, 4, 5, lambda side: side % 4 == 1 and side > 1, lambda side: side 
 DOUBLE = Way(4, 2, 5, _is_even, lambda side: 2 * side + 1)
 WAYS = (SAME, UP, DOWN, HALVE, DOUBLE)
 _TRANSPOSE = {SAME: SAME, UP: DOWN, DOWN: UP, HALVE: DOUBLE, DOUBLE: HALVE}
-_MULTIPLE, _MOST = 16, 4096  # of channels, as kernels/convolution.h
+_MULTIPLE, _MOST = 16, 4096  # of channels, as native_code/convolution.h
 _FEWEST = 8  # tiles for which transforming the kernel pays
 
 
 def suits(x, kernel, way: Way) -> bool:
-    """Whether the kernels are active (`native.kernels`) and take these.
+    """Whether native code is in use (`native.use`) and takes these.
 
     Args:
       x: [N, H, W, C].

@@ -163,7 +163,7 @@ def _gradient_function(phase: Phase, jit: bool, form: str):
     def gradient(microbatch):
         factor = microbatch.pop(_SCALE, None)
         with (
-            native.kernels(not (jit and phase.local)),
+            native.use(not (jit and phase.local)),
             resample.use_form(form),
             updates.collect() as moved,
         ):

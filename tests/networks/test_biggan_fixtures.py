@@ -14,7 +14,7 @@ from dglgan_tf.losses import adversarial, regularizers
 from dglgan_tf.networks import base
 from dglgan_tf.ops import native
 
-# With TensorFlow's convolutions, and with the compiled ones.
+# With TensorFlow's convolutions, and with the native ones.
 BOTH = pytest.mark.usefixtures("convolutions")
 FOLDERS = (
     "biggan_r32_cifar",
@@ -267,8 +267,8 @@ def test_frozen_spectral_norm_is_inference(case):
     np.testing.assert_array_equal(free, fixed)
 
 
-def test_kernels_take_part(kernels, reference):
-    """What the tests above compare is computed by the compiled convolutions."""
+def test_native_code_takes_part(native_code, reference):
+    """What the tests above compare is computed by the native convolutions."""
     loaded, arrays, _ = _load(reference / FOLDERS[1])
     given = tf.constant(arrays["in_z"]), tf.constant(arrays["in_y"])
     generator = tf.function(native.traced(loaded.generator), autograph=False)

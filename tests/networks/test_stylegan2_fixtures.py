@@ -29,7 +29,7 @@ NVIDIA = [
     "sg2tf1_cond_r32.pkl",
     "sg2tf1_Gresnet_Dskip_r32.pkl",
 ]
-# With TensorFlow's convolutions, and with the compiled ones.
+# With TensorFlow's convolutions, and with the native ones.
 BOTH = pytest.mark.usefixtures("convolutions")
 ROSINALITY = ["sg2ros_converted_r32.pt", "sg2ros_trained_r64_cm1.pt"]
 

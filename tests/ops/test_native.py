@@ -1,4 +1,4 @@
-"""The kernels are built once, asked for, and missed without harm."""
+"""Native code is built once, asked for, and missed without harm."""
 
 import os
 import stat
@@ -18,7 +18,7 @@ from dglgan_tf.compat import tf
 from dglgan_tf.ops import fold, lanes, native
 lanes.start(2)
 x, kernel = tf.random.normal([8, 16, 16, 32]), tf.random.normal([3, 3, 32, 32])
-with native.kernels():
+with native.use():
     y = fold.convolve(x, kernel)[0]
     active = native.active()
 error = float(tf.reduce_max(tf.abs(y - tf.nn.conv2d(x, kernel, 1, "SAME"))))
@@ -44,22 +44,22 @@ def _script(path, text):
     return str(path)
 
 
-def test_nobody_gets_them_unasked(kernels):
+def test_nobody_gets_them_unasked(native_code):
     assert not native.active()
-    with native.kernels():
+    with native.use():
         assert native.active()
-        with native.kernels(False):
+        with native.use(False):
             assert not native.active()
         assert native.active()
     assert not native.active()
 
 
 def test_only_where_an_operation_has_one_thread():
-    with native.kernels():
+    with native.use():
         assert native.active() == lanes.single()
 
 
-def test_traced_for_the_kernels_and_nothing_after(kernels):
+def test_traced_natively_and_nothing_after(native_code):
     x, kernel = tf.ones([8, 8, 8, 32]), tf.ones([3, 3, 32, 32])
 
     def types(function):
@@ -76,7 +76,7 @@ def test_traced_for_the_kernels_and_nothing_after(kernels):
 
 
 @pytest.mark.slow
-def test_compiled_once(kernels, tmp_path):
+def test_compiled_once(native_code, tmp_path):
     log = tmp_path / "log"
     compiler = _script(
         tmp_path / "compiler", f'echo run >> {log}; exec {native._compiler()} "$@"'
@@ -87,7 +87,7 @@ def test_compiled_once(kernels, tmp_path):
         assert said == "True True True |"
     assert log.read_text().split() == ["run"]
     (made,) = cache.iterdir()
-    assert made.name.startswith("kernels-") and made.suffix == ".so"
+    assert made.name.startswith("convolutions-") and made.suffix == ".so"
 
 
 @pytest.mark.slow
@@ -117,7 +117,7 @@ def test_without_compiler_and_switched_off(tmp_path):
     empty = {"PATH": f"{tmp_path}", "CXX": "", "DGLGAN_CACHE": str(tmp_path / "cache")}
     assert os.path.isdir(folder)
     assert "there is no C++ compiler" in _process(**empty)
-    assert _process(DGLGAN_KERNELS="0").endswith("| DGLGAN_KERNELS=0")
+    assert _process(DGLGAN_NATIVE="0").endswith("| DGLGAN_NATIVE=0")
 
 
 def test_a_processor_without_avx2_is_told(monkeypatch):
@@ -137,7 +137,7 @@ def test_a_home_that_cannot_be_written(monkeypatch, tmp_path):
     assert place.is_dir() and os.access(place, os.W_OK) and taken not in place.parents
 
 
-def test_second_use_in_the_process_is_the_same_library(kernels):
+def test_second_use_in_the_process_is_the_same_library(native_code):
     assert native.library() is native.library()
     y = native.library().dglgan_convolution(
         x=tf.ones([1, 2, 2, 16]),

@@ -20,7 +20,7 @@ CASES = [(way, sides) for way, both in SIDES.items() for sides in both]
 # Largest error over largest value; seen here: 1.6e-6, and 1.6e-6 for TensorFlow's own.
 TOLERANCE = 4e-6
 
-pytestmark = pytest.mark.usefixtures("kernels")
+pytestmark = pytest.mark.usefixtures("native_code")
 
 
 def _direct(x, kernel, way):
@@ -156,8 +156,8 @@ def test_unknown_batches_are_computed():
 )
 def test_what_suits(shape, kernel, way, expected):
     x, kernel = tf.TensorSpec(shape, tf.float32), tf.TensorSpec(kernel, tf.float32)
-    assert not winograd.suits(x, kernel, way)  # nobody asked for the kernels
-    with native.kernels():
+    assert not winograd.suits(x, kernel, way)  # nobody asked for native code
+    with native.use():
         assert winograd.suits(x, kernel, way) == expected
         assert not winograd.suits(tf.TensorSpec(shape, tf.float16), kernel, way)
 

@@ -1,4 +1,4 @@
-"""A training step by the compiled convolutions equals one by TensorFlow's."""
+"""A training step by the native convolutions equals one by TensorFlow's."""
 
 import pytest
 import tiny_training as tiny
@@ -56,7 +56,7 @@ def _run(pair, goal, options, device):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_step_is_the_same(kernels, monkeypatch, logical_devices, family):
+def test_a_step_is_the_same(native_code, monkeypatch, logical_devices, family):
     pair, goal, options, tolerance = FAMILIES[family]
     metrics, values, types = _run(pair, goal, options, logical_devices[0])
     both = {"DglganConvolution", "DglganKernelGradient"}
@@ -69,7 +69,7 @@ def test_a_step_is_the_same(kernels, monkeypatch, logical_devices, family):
 
 
 @pytest.mark.slow
-def test_xla_computes_without_them(kernels, logical_devices):
+def test_xla_computes_without_them(native_code, logical_devices):
     pair = FAMILIES["biggan"][0]
     options = {"batch_size": 4, "jit": True}
     _, _, types = _run(pair, {}, options, logical_devices[0])
