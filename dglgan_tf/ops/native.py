@@ -1,9 +1,9 @@
 """Native convolutions for CPUs: built once, loaded where they can be, never needed.
 
-`native_code/` holds convolutions that need half the multiplications of TensorFlow's own
-and give the same numbers up to rounding (`ops.winograd`). A C++ compiler turns it into a
-library in seconds; that lies in the cache folder for the next start. Without a compiler,
-on a GPU, under XLA and in whatever is exported, TensorFlow's convolutions do the work.
+`native_code/` holds convolutions with half the multiplications of TensorFlow's own and
+the same numbers up to rounding (`ops.winograd`). A C++ compiler makes a library of it in
+seconds, which lies in the cache folder for the next start. Without a compiler, on a GPU,
+under XLA and in whatever is exported, TensorFlow's convolutions do the work.
 
 They are chosen while a function is traced, inside `with native.use():`, and compute on
 one thread: they belong to lanes (`ops.lanes`), where each operation has one.
