@@ -1,9 +1,9 @@
 """Native convolutions for CPUs: built once, loaded where they can be, never needed.
 
-`native_code/` holds convolutions with half the multiplications of TensorFlow's own and
-the same numbers up to rounding (`ops.winograd`). A C++ compiler makes a library of it in
-seconds, which lies in the cache folder for the next start. Without a compiler, on a GPU,
-under XLA and in whatever is exported, TensorFlow's convolutions do the work.
+`native_code/` holds convolutions with half the multiplications of TensorFlow's own
+and the same numbers up to rounding (`ops.winograd`). A C++ compiler makes a library of
+it in seconds, which lies in the cache folder for the next start. Without a compiler,
+on a GPU, under XLA and in whatever is exported, TensorFlow's convolutions do the work.
 
 They are chosen while a function is traced, inside `with native.use():`, and compute on
 one thread: they belong to lanes (`ops.lanes`), where each operation has one.
@@ -118,10 +118,8 @@ def _built() -> Path:
     flags = [*_FLAGS, *_level()]
     files = sorted(SOURCES.iterdir())
     parts = [compiler, *flags, tf.__version__, *(f.read_text() for f in files)]
-    name = (
-        f"convolutions-{hashlib.sha256('|'.join(parts).encode()).hexdigest()[:16]}.so"
-    )
-    place = _folder() / name
+    digest = hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
+    place = _folder() / f"convolutions-{digest}.so"
     if not place.exists():
         logging.info("Compiling the convolutions for this processor (once)")
         _compile(compiler, flags, place)
