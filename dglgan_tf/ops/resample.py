@@ -17,7 +17,7 @@ import threading
 import numpy as np
 
 from dglgan_tf.compat import tf
-from dglgan_tf.ops import winograd
+from dglgan_tf.ops import filters, winograd
 
 FORMS = ("depthwise", "slices")
 _LOCAL = threading.local()
@@ -71,6 +71,9 @@ def upsample2(x: tf.Tensor, fir: np.ndarray) -> tf.Tensor:
       [N, 2H, 2W, C].
     """
     size = fir.shape[0]
+    if filters.suit(x, fir):
+        sides = [2 * side for side in x.shape[1:3]]
+        return filters.resample(x, 4 * fir[::-1, ::-1], (size + 1) // 2, sides, up=2)
     if _form() == "slices":
         return _fir(_insert_zeros(x), 4 * fir, (size + 1) // 2, (size - 2) // 2)
     channels = x.shape[-1]
@@ -187,6 +190,10 @@ def _pad(x: tf.Tensor, before: int, after: int) -> tf.Tensor:
 
 def _fir(x, fir, before, after, stride=1):
     """Pads, convolves every channel with `fir`, keeps every `stride`-th sample."""
+    if filters.suit(x, fir):
+        edge = before + after - len(fir)
+        sides = [(side + edge) // stride + 1 for side in x.shape[1:3]]
+        return filters.resample(x, fir[::-1, ::-1], before, sides, down=stride)
     if _form() == "slices":
         return _fir_slices(_pad(x, before, after), fir[::-1, ::-1], stride)
     if stride == 1:

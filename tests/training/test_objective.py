@@ -9,7 +9,7 @@ import tiny_training as tiny
 from dglgan_tf.compat import tf
 from dglgan_tf.layers import updates
 from dglgan_tf.losses import adversarial, guidance
-from dglgan_tf.training import objective, penalties
+from dglgan_tf.training import objective, penalties, terms
 
 SEED = tf.constant([1, 2], tf.int32)
 
@@ -271,3 +271,35 @@ def test_impossible_weights_and_intervals_are_refused(name, value, rule):
         ValueError, match=f"Objective.{name}={value!r} must be .*{rule}"
     ):
         tiny.goal(**{name: value})
+
+
+def _count_calls(monkeypatch, networks):
+    """Returns {role: number of calls}, filled while losses are computed."""
+    members = {"generator": networks.generator, "discriminator": networks.discriminator}
+    members |= {f"teacher{i}": t for i, t in enumerate(networks.teachers)}
+    calls = dict.fromkeys(members, 0)
+    for role, network in members.items():
+
+        def counted(*args, _call=network.call, _role=role, **kwargs):
+            calls[_role] += 1
+            return _call(*args, **kwargs)
+
+        monkeypatch.setattr(network, "call", counted)
+    return calls
+
+
+def test_a_pass_serves_everything_that_looks_at_it(monkeypatch, networks, batch):
+    """Guidance, top-k, LeCam and logit alignment on top of the losses: no pass more."""
+    listed = [terms.TopK(1000), terms.LeCam(), terms.LogitAlignment()]
+    batch["top_k_share"] = tf.constant(0.5)
+    goal = tiny.goal(guidance_weight=0.5, terms=listed).bound(networks)
+    calls = _count_calls(monkeypatch, networks)
+    with updates.collect():
+        goal.generator_loss(networks, batch)
+    assert calls == {"generator": 1, "discriminator": 1, "teacher0": 1, "teacher1": 1}
+    calls.update(dict.fromkeys(calls, 0))
+    with updates.collect():
+        goal.discriminator_loss(networks, batch)
+    # Fakes and reals apart, as `scores_separate` wants; what no loss needs, such as
+    # teacher 1's scores here, is pruned from a graph.
+    assert calls == {"generator": 1, "discriminator": 2, "teacher0": 2, "teacher1": 2}

@@ -1,11 +1,14 @@
-// TensorFlow operations for convolution.h, through TensorFlow's C interface, whose
-// binary form does not change from release to release. `ops/winograd.py` calls them.
+// TensorFlow operations for convolution.h and filter.h, through TensorFlow's C interface,
+// whose binary form does not change from release to release. `ops/winograd.py` and
+// `ops/filters.py` call them.
 
 #include <cstdio>
 #include <iterator>
-#include <string>
+#include <utility>
+#include <vector>
 
 #include "convolution.h"
+#include "filter.h"
 #include "tensorflow/c/ops.h"
 #include "tensorflow/c/tf_tensor.h"
 
@@ -159,35 +162,93 @@ void ComputeKernelGradient(void* kernel, TF_OpKernelContext* context) {
   TF_DeleteTensor(result);
 }
 
+struct FilterAttributes {
+  int32_t before = 0, up = 1, down = 1, height = 0, width = 0;
+};
+
+void* CreateFilter(TF_OpKernelConstruction* construction) {
+  auto* found = new FilterAttributes;
+  Status s;
+  for (auto [name, value] : {std::pair("before", &found->before),
+                             std::pair("up", &found->up), std::pair("down", &found->down),
+                             std::pair("height", &found->height),
+                             std::pair("width", &found->width)})
+    if (s.ok()) TF_OpKernelConstruction_GetAttrInt32(construction, name, value, s.status);
+  if (s.ok() && (found->up < 1 || found->down < 1 || found->height < 1 || found->width < 1))
+    TF_SetStatus(s.status, TF_INVALID_ARGUMENT, "up, down, height, width must be positive");
+  if (!s.ok()) TF_OpKernelConstruction_Failure(construction, s.status);
+  return found;
+}
+
+void DeleteFilter(void* attributes) { delete static_cast<FilterAttributes*>(attributes); }
+
+void ComputeFilter(void* kernel, TF_OpKernelContext* context) {
+  const auto& given = *static_cast<FilterAttributes*>(kernel);
+  Status s;
+  Input x(context, 0, s), taps(context, 1, s);
+  if (TF_NumDims(x.tensor) != 4 || TF_NumDims(taps.tensor) != 2 ||
+      taps.Side(0) != taps.Side(1) || taps.Side(0) > 16 || x.Side(3) % kMultiple)
+    return Fail(context, "x must be [N, H, W, C], C a multiple of 16, taps [k, k], k <= 16");
+  const int64_t shape[4] = {x.Side(0), given.height, given.width, x.Side(3)};
+  TF_Tensor* result = nullptr;
+  float* y = Allocate(context, shape, s, &result);
+  if (y == nullptr) return;
+  Filter(x.data(), x.Side(0), x.Side(1), x.Side(2), x.Side(3), taps.data(),
+         taps.Side(0), {given.before, given.up, given.down}, given.height, given.width, y);
+  TF_DeleteTensor(result);
+}
+
 void UnknownShape(TF_ShapeInferenceContext* context, TF_Status* status) {
   TF_ShapeInferenceContextSetUnknownShape(context, status);
 }
 
-void Register(const char* name, const char* second, bool has_turned,
-              void* (*create)(TF_OpKernelConstruction*),
-              void (*compute)(void*, TF_OpKernelContext*)) {
+struct Operation {
+  const char* name;
+  const char* second;  // the input beside x
+  std::vector<const char*> attributes;
+  void* (*create)(TF_OpKernelConstruction*);
+  void (*compute)(void*, TF_OpKernelContext*);
+  void (*end)(void*);
+};
+
+void Register(const Operation& operation) {
   Status s;
-  TF_OpDefinitionBuilder* op = TF_NewOpDefinitionBuilder(name);
+  TF_OpDefinitionBuilder* op = TF_NewOpDefinitionBuilder(operation.name);
   TF_OpDefinitionBuilderAddInput(op, "x: float");
-  TF_OpDefinitionBuilderAddInput(op, (std::string(second) + ": float").c_str());
+  TF_OpDefinitionBuilderAddInput(op, operation.second);
   TF_OpDefinitionBuilderAddOutput(op, "result: float");
-  TF_OpDefinitionBuilderAddAttr(op, "way: int");
-  TF_OpDefinitionBuilderAddAttr(op, "factor: float");
-  if (has_turned) TF_OpDefinitionBuilderAddAttr(op, "turned: bool");
+  for (const char* attribute : operation.attributes)
+    TF_OpDefinitionBuilderAddAttr(op, attribute);
   TF_OpDefinitionBuilderSetShapeInferenceFunction(op, &UnknownShape);
   TF_RegisterOpDefinition(op, s.status);
-  if (s.ok()) {
-    TF_KernelBuilder* builder = TF_NewKernelBuilder(name, "CPU", create, compute, Delete);
-    TF_RegisterKernelBuilder(name, builder, s.status);
-  }
-  if (!s.ok()) fprintf(stderr, "%s: %s\n", name, TF_Message(s.status));
+  if (s.ok())
+    TF_RegisterKernelBuilder(operation.name,
+                             TF_NewKernelBuilder(operation.name, "CPU", operation.create,
+                                                 operation.compute, operation.end),
+                             s.status);
+  if (!s.ok()) fprintf(stderr, "%s: %s\n", operation.name, TF_Message(s.status));
 }
 
 struct Registration {
   Registration() {
-    Register("DglganConvolution", "kernel", true, Create<true>, ComputeConvolution);
-    Register("DglganKernelGradient", "gradient", false, Create<false>,
-             ComputeKernelGradient);
+    Register({"DglganConvolution",
+              "kernel: float",
+              {"way: int", "factor: float", "turned: bool"},
+              Create<true>,
+              ComputeConvolution,
+              Delete});
+    Register({"DglganKernelGradient",
+              "gradient: float",
+              {"way: int", "factor: float"},
+              Create<false>,
+              ComputeKernelGradient,
+              Delete});
+    Register({"DglganFilter",
+              "taps: float",
+              {"before: int", "up: int", "down: int", "height: int", "width: int"},
+              CreateFilter,
+              ComputeFilter,
+              DeleteFilter});
   }
 } registration;
 

@@ -1,0 +1,68 @@
+"""FIR filter passes in native code (`ops.native`), resampling included."""
+
+import numpy as np
+
+from dglgan_tf.compat import tf
+from dglgan_tf.ops import native
+
+_MULTIPLE, _MOST = 16, 16  # of channels; taps along an axis
+
+
+def suit(x, taps: np.ndarray) -> bool:
+    """Whether native code is in use (`native.use`) and takes these.
+
+    Args:
+      x: [N, H, W, C].
+      taps: [k, k].
+    """
+    sides_known = None not in x.shape[1:]
+    return (
+        native.active()
+        and x.dtype == tf.float32
+        and sides_known
+        and x.shape[3] % _MULTIPLE == 0
+        and len(taps) <= _MOST
+    )
+
+
+def resample(
+    x, taps: np.ndarray, before: int, sides: list, up: int = 1, down: int = 1
+) -> tf.Tensor:
+    """Inserts zeros, pads, correlates every channel with the taps, keeps some outputs.
+
+    Output (i, j) is the sum over t, s of taps[t, s] times the zero-inserted input at
+    (i * down + t - before, j * down + s - before), zero outside. Its gradient, of any
+    order, is another one.
+
+    Args:
+      x: [N, H, W, C] float32, see `suit`.
+      taps: [k, k].
+      before: pixels of padding above and on the left; negative ones crop.
+      sides: height and width of the output.
+      up: distance of the inputs after zeros were inserted between them.
+      down: every so many outputs are computed.
+
+    Returns:
+      [N, *sides, C].
+    """
+
+    @tf.custom_gradient
+    def run(x):
+        y = native.library().dglgan_filter(
+            x=x,
+            taps=tf.constant(taps, tf.float32),
+            before=before,
+            up=up,
+            down=down,
+            height=sides[0],
+            width=sides[1],
+        )
+        y = tf.ensure_shape(y, [x.shape[0], *sides, x.shape[3]])
+
+        def gradient(upstream):
+            turned, edge = taps[::-1, ::-1], len(taps) - 1 - before
+            return resample(upstream, turned, edge, x.shape[1:3], down, up)
+
+        return y, gradient
+
+    return run(x)
