@@ -1,4 +1,4 @@
-"""FIR filter passes in native code (`ops.native`), resampling included."""
+"""Separable FIR filter passes in native code (`ops.native`), resampling included."""
 
 import numpy as np
 
@@ -15,14 +15,18 @@ def suit(x, taps: np.ndarray) -> bool:
       x: [N, H, W, C].
       taps: [k, k].
     """
-    sides_known = None not in x.shape[1:]
-    return (
-        native.active()
-        and x.dtype == tf.float32
-        and sides_known
-        and x.shape[3] % _MULTIPLE == 0
-        and len(taps) <= _MOST
-    )
+    if not native.active() or x.dtype != tf.float32 or None in x.shape[1:]:
+        return False
+    if x.shape[3] % _MULTIPLE or len(taps) > _MOST:
+        return False
+    return separate(taps) is not None
+
+
+def separate(taps: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Returns (column, row) [k] with taps = outer(column, row), or None."""
+    column, row = taps.sum(axis=1), taps.sum(axis=0) / taps.sum()
+    exact = np.allclose(np.outer(column, row), taps, rtol=1e-6, atol=1e-9)
+    return (column, row) if exact else None
 
 
 def resample(
@@ -36,7 +40,7 @@ def resample(
 
     Args:
       x: [N, H, W, C] float32, see `suit`.
-      taps: [k, k].
+      taps: [k, k], separable.
       before: pixels of padding above and on the left; negative ones crop.
       sides: height and width of the output.
       up: distance of the inputs after zeros were inserted between them.
@@ -50,7 +54,7 @@ def resample(
     def run(x):
         y = native.library().dglgan_filter(
             x=x,
-            taps=tf.constant(taps, tf.float32),
+            taps=tf.constant(np.stack(separate(taps)), tf.float32),
             before=before,
             up=up,
             down=down,

@@ -230,8 +230,9 @@ def _fir_same_rate(x, fir, before, after):
 
 
 def _fir_slices(x, fir, stride):
-    column, row = fir.sum(axis=1), fir.sum(axis=0) / fir.sum()
-    if np.allclose(np.outer(column, row), fir, rtol=1e-6, atol=1e-9):
+    separated = filters.separate(fir)
+    if separated is not None:
+        column, row = separated
         return _fir_axis(_fir_axis(x, column, 1, stride), row, 2, stride)
     rows = (x.shape[1] - len(fir)) // stride + 1
     parts = [x[:, t : t + (rows - 1) * stride + 1 : stride] for t in range(len(fir))]

@@ -7,6 +7,7 @@ from dglgan_tf.compat import tf
 from dglgan_tf.ops import filters, native, resample
 
 FIR = resample.setup_filter([1, 2, 4, 1])  # not symmetric
+LONG = np.outer([3, -1, 4, 1, -5, 9, 2], [2, 7, 1, 8, 2, 8, 1]) / 100
 SHAPE = (3, 6, 10, 48)
 
 pytestmark = pytest.mark.usefixtures("native_code")
@@ -31,7 +32,7 @@ def _definition(x, taps, before, sides, up, down):
 
 
 @pytest.mark.parametrize(
-    "before, sides, up, down",
+    "before, sides, up, down",  # of 6 x 10 pixels
     [
         (2, (7, 11), 1, 1),
         (-1, (4, 8), 1, 1),
@@ -40,11 +41,11 @@ def _definition(x, taps, before, sides, up, down):
         (1, (9, 15), 3, 2),
     ],
 )
-@pytest.mark.parametrize("channels", [16, 48, 144])
-def test_equals_the_definition(before, sides, up, down, channels):
+@pytest.mark.parametrize("channels, taps", [(16, FIR), (48, FIR), (144, LONG)])
+def test_equals_the_definition(before, sides, up, down, channels, taps):
     x = _random(*SHAPE[:3], channels)
-    y = filters.resample(x, FIR, before, sides, up, down)
-    expected = _definition(x, FIR, before, sides, up, down)
+    y = filters.resample(x, taps, before, sides, up, down)
+    expected = _definition(x, taps, before, sides, up, down)
     assert y.shape == expected.shape
     np.testing.assert_allclose(y, expected, atol=2e-6)
 
@@ -97,10 +98,18 @@ def test_what_suits():
         assert not filters.suit(tf.TensorSpec([2, None, 8, 16]), FIR)
         assert not filters.suit(tf.TensorSpec([2, 8, 8, 16], tf.float16), FIR)
         assert not filters.suit(tf.TensorSpec([2, 8, 8, 16]), np.ones([17, 17]))
+        assert not filters.suit(tf.TensorSpec([2, 8, 8, 16]), np.eye(2))
+
+
+def test_separate():
+    column, row = filters.separate(np.outer([1, 2, 4], [3, -1]) / 7)
+    np.testing.assert_allclose(np.outer(column, row), [[3, -1], [6, -2], [12, -4]]
+                               / np.float64(7))  # fmt: skip
+    assert filters.separate(np.eye(2)) is None
 
 
 @pytest.mark.parametrize(
-    "x, taps", [([2, 8, 8, 3], [4, 4]), ([2, 8, 8, 16], [4, 3]), ([8, 8, 16], [4, 4])]
+    "x, taps", [([2, 8, 8, 3], [2, 4]), ([2, 8, 8, 16], [4, 4]), ([8, 8, 16], [2, 4])]
 )
 def test_the_operation_refuses_what_it_cannot(x, taps):
     with pytest.raises(tf.errors.InvalidArgumentError, match="C a multiple of 16"):

@@ -186,15 +186,16 @@ void ComputeFilter(void* kernel, TF_OpKernelContext* context) {
   const auto& given = *static_cast<FilterAttributes*>(kernel);
   Status s;
   Input x(context, 0, s), taps(context, 1, s);
-  if (TF_NumDims(x.tensor) != 4 || TF_NumDims(taps.tensor) != 2 ||
-      taps.Side(0) != taps.Side(1) || taps.Side(0) > 16 || x.Side(3) % kMultiple)
-    return Fail(context, "x must be [N, H, W, C], C a multiple of 16, taps [k, k], k <= 16");
+  if (TF_NumDims(x.tensor) != 4 || TF_NumDims(taps.tensor) != 2 || taps.Side(0) != 2 ||
+      taps.Side(1) > kMostTaps || x.Side(3) % kMultiple)
+    return Fail(context, "x must be [N, H, W, C], C a multiple of 16, and taps [2, k], "
+                         "k <= 16");
   const int64_t shape[4] = {x.Side(0), given.height, given.width, x.Side(3)};
   TF_Tensor* result = nullptr;
   float* y = Allocate(context, shape, s, &result);
   if (y == nullptr) return;
   Filter(x.data(), x.Side(0), x.Side(1), x.Side(2), x.Side(3), taps.data(),
-         taps.Side(0), {given.before, given.up, given.down}, given.height, given.width, y);
+         taps.data() + taps.Side(1), taps.Side(1), {given.before, given.up, given.down}, given.height, given.width, y);
   TF_DeleteTensor(result);
 }
 
