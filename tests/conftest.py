@@ -40,12 +40,12 @@ def logical_devices():
 @pytest.fixture
 def native_code(monkeypatch):
     """Lets `native.use` work as in lanes; needs a C++ compiler, in CI surely."""
-    from dglgan_tf.ops import lanes, native
+    from dglgan_tf.ops import native, threads
 
     if native.library() is None:
         end = pytest.fail if os.environ.get("CI") else pytest.skip
         end(f"no native convolutions: {native.absence()}")
-    monkeypatch.setattr(lanes, "single", lambda: True)
+    monkeypatch.setattr(threads, "single", lambda: True)
 
 
 @pytest.fixture(params=["tensorflow", "native"])

@@ -13,21 +13,17 @@ import os
 from collections.abc import Callable
 
 from dglgan_tf.compat import tf
+from dglgan_tf.ops import native, threads
 
 _THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")  # the user's own choice
 
 
-def cores() -> int:
-    """Returns how many cores this process may use; 1 where a GPU computes."""
-    if tf.config.list_physical_devices("GPU"):
-        return 1
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def suitable(batches, group: int | None = 1) -> int:
-    """Returns how many lanes suit batches of these sizes: one a core, or just one.
+    """Returns how many lanes suit batches of these sizes.
+
+    One a core, where that divides the batches. With native convolutions, which take
+    half the time, fewer will do, as long as more than half of the cores have one. Else
+    one lane, whose operations all cores share.
 
     Args:
       batches: images that are computed at once.
@@ -36,8 +32,11 @@ def suitable(batches, group: int | None = 1) -> int:
     """
     if group is None or any(os.environ.get(name) for name in _THREADS):
         return 1
-    count = cores()
-    return 1 if any(batch % (count * group) for batch in batches) else count
+    cores = threads.cores()
+    fit = (n for n in range(cores, 0, -1) if not any(b % (n * group) for b in batches))
+    count = next(fit, 1)
+    enough = count == cores or (2 * count > cores and native.library() is not None)
+    return count if enough else 1
 
 
 def start(lanes: int) -> int:
@@ -53,13 +52,6 @@ def start(lanes: int) -> int:
         except RuntimeError:  # too late: other work of this process chose
             return 1
     return lanes
-
-
-def single() -> bool:
-    """Whether each operation has one thread of a CPU: lanes, or a single core."""
-    if tf.config.list_physical_devices("GPU"):
-        return False
-    return tf.config.threading.get_intra_op_parallelism_threads() == 1 or cores() == 1
 
 
 def count() -> int:

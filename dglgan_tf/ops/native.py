@@ -25,7 +25,7 @@ from absl import logging
 
 from dglgan_tf import atomic
 from dglgan_tf.compat import tf
-from dglgan_tf.ops import lanes
+from dglgan_tf.ops import threads
 
 SOURCES = Path(__file__).parent / "native_code"
 _FLAGS = ("-O3", "-std=c++17", "-ffp-contract=fast", "-Wno-psabi", "-shared", "-fPIC")
@@ -46,7 +46,7 @@ def use(wanted: bool = True):
       wanted: False leaves them to TensorFlow.
     """
     outer = active()
-    _LOCAL.active = wanted and lanes.single() and library() is not None
+    _LOCAL.active = wanted and threads.single() and library() is not None
     try:
         yield
     finally:

@@ -7,14 +7,16 @@ import numpy as np
 import pytest
 
 from dglgan_tf.compat import tf
-from dglgan_tf.ops import lanes
+from dglgan_tf.ops import lanes, native, threads
 
 # Opens two lanes, computes, and says what became of it.
 PROCESS = """
 import threading
 from dglgan_tf.compat import tf
-from dglgan_tf.ops import lanes
-opened = lanes.start(2)
+from dglgan_tf.ops import lanes, native, threads
+threads.cores = lambda: 3
+native.library()  # asked for before the threads are set
+opened = lanes.start(lanes.suitable([8]) if native.library() else 2)
 x = tf.random.normal([8, 64, 64, 8])
 kernel = tf.random.normal([3, 3, 8, 8])
 convolve = lambda x: tf.nn.conv2d(x, kernel, 1, "SAME")
@@ -33,33 +35,43 @@ def two_lanes(monkeypatch):
     monkeypatch.setattr(lanes, "count", lambda: 2)
 
 
+@pytest.fixture
+def four_cores(monkeypatch):
+    monkeypatch.setattr(threads, "cores", lambda: 4)
+
+
 @pytest.mark.parametrize(
-    "batches, group, expected",
+    "batches, group, alone, with_native",
     [
-        ([16], 4, 4),
-        ([16, 32], 4, 4),
-        ([16, 24], 4, 1),  # 24 leaves six for each lane: a group and a half
-        ([12], 4, 1),
-        ([12], 3, 4),
-        ([4], 1, 4),
-        ([2], 1, 1),
-        ([16], None, 1),
+        ([16], 4, 4, 4),
+        ([16, 32], 4, 4, 4),
+        ([16, 24], 4, 1, 1),  # 24 leaves six for each lane: a group and a half
+        ([24], 4, 1, 3),
+        ([12, 24], 4, 1, 3),
+        ([12], 3, 4, 4),
+        ([4], 1, 4, 4),
+        ([6], 1, 1, 3),
+        ([2], 1, 1, 1),  # two lanes would leave half of the cores idle
+        ([16], None, 1, 1),
     ],
 )
-def test_one_lane_a_core_or_one(monkeypatch, batches, group, expected):
-    monkeypatch.setattr(lanes, "cores", lambda: 4)
-    assert lanes.suitable(batches, group) == expected
+def test_one_lane_a_core_or_most_of_them(
+    monkeypatch, four_cores, batches, group, alone, with_native
+):
+    monkeypatch.setattr(native, "library", lambda: None)
+    assert lanes.suitable(batches, group) == alone
+    monkeypatch.setattr(native, "library", object)
+    assert lanes.suitable(batches, group) == with_native
 
 
-def test_the_users_threads_are_left_alone(monkeypatch):
-    monkeypatch.setattr(lanes, "cores", lambda: 4)
+def test_the_users_threads_are_left_alone(monkeypatch, four_cores):
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "2")
     assert lanes.suitable([16]) == 1
 
 
 def test_a_gpu_has_no_lanes(monkeypatch):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["GPU:0"])
-    assert lanes.cores() == 1
+    assert threads.cores() == 1 and not threads.single()
 
 
 def test_too_late_means_one_lane():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dglgan_tf.compat import tf
-from dglgan_tf.ops import fold, lanes, native
+from dglgan_tf.ops import fold, native, threads
 
 # Says what became of the library, and whether a convolution in two lanes is the same.
 PROCESS = """
@@ -56,7 +56,7 @@ def test_nobody_gets_them_unasked(native_code):
 
 def test_only_where_an_operation_has_one_thread():
     with native.use():
-        assert native.active() == lanes.single()
+        assert native.active() == threads.single()
 
 
 def test_traced_natively_and_nothing_after(native_code):

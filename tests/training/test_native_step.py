@@ -61,7 +61,7 @@ def test_a_step_is_the_same(native_code, monkeypatch, logical_devices, family):
     metrics, values, types = _run(pair, goal, options, logical_devices[0])
     both = {"DglganConvolution", "DglganKernelGradient"}
     assert all(found == both for found in types.values()), types
-    monkeypatch.setattr(native.lanes, "single", lambda: False)
+    monkeypatch.setattr(native.threads, "single", lambda: False)
     others, expected, none = _run(pair, goal, options, logical_devices[0])
     assert not any(none.values())
     tiny.assert_close(expected, values, tolerance)
