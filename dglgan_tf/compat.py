@@ -123,7 +123,7 @@ def _drop_unchanged_pages(folder: str) -> None:
     """Gives back the pages of a folder's libraries that loading alone has touched.
 
     Relocation tables, initializers and the like: 300 MB of the resident memory that
-    TensorFlow's import leaves behind, of which training reads some 40 again. They
+    TensorFlow's import leaves behind, of which training reads some 60 again. They
     equal the files, from where they return when they are used. Linux; elsewhere
     nothing happens.
     """

@@ -1,10 +1,16 @@
 """What Keras imports without need is loaded when it is used, and works then."""
 
+import ctypes
 import json
+import mmap
+import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+
+from dglgan_tf import compat
 
 # Prints which packages are loaded: at first, and after Keras needed each of them.
 PROCESS = """
@@ -56,3 +62,41 @@ def test_who_imported_a_package_before_keeps_it():
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
+
+
+def _resident(path):
+    """kB of a file's mappings that are in memory."""
+    return [s["Rss"] for (*_, name), s in compat._mappings() if name == str(path)]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's smaps")
+def test_pages_that_equal_their_file_are_given_back_and_return(tmp_path):
+    path = tmp_path / "library"
+    content = np.arange(2**16, dtype=np.uint32)
+    with open(path, "wb") as file:
+        file.write(content.tobytes())
+        file.flush()
+        os.fsync(file.fileno())  # what is not on the disk yet counts as changed
+    with open(path, "rb") as file:
+        mapped = mmap.mmap(file.fileno(), 0, mmap.MAP_PRIVATE, mmap.PROT_READ)
+    values = np.frombuffer(mapped, np.uint32)
+    assert values.sum() == content.sum() and _resident(path) == [256]
+    compat._drop_unchanged_pages(str(tmp_path))
+    assert _resident(path) == [0]
+    np.testing.assert_array_equal(values, content)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's smaps")
+def test_pages_that_were_changed_stay(tmp_path):
+    """As relocated ones are: written to, then made read-only."""
+    path = tmp_path / "library"
+    path.write_bytes(bytes(2**16))
+    with open(path, "rb") as file:
+        protection = mmap.PROT_READ | mmap.PROT_WRITE
+        mapped = mmap.mmap(file.fileno(), 0, mmap.MAP_PRIVATE, protection)
+    values = np.frombuffer(mapped, np.uint8)
+    values[5000] = 7
+    start = ctypes.c_void_p(values.ctypes.data)
+    assert ctypes.CDLL(None).mprotect(start, ctypes.c_size_t(2**16), 1) == 0
+    compat._drop_unchanged_pages(str(tmp_path))
+    assert values[5000] == 7

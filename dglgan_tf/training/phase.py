@@ -162,12 +162,11 @@ def _gradient_function(phase: Phase, jit: bool, form: str):
 
     def gradient(microbatch):
         factor = microbatch.pop(_SCALE, None)
-        with (
-            native.use(not (jit and phase.local)),
-            resample.use_form(form),
-            updates.collect() as moved,
-        ):
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
+        with native.use(not (jit and phase.local)), resample.use_form(form):
+            with (
+                updates.collect() as moved,
+                tf.GradientTape(watch_accessed_variables=False) as tape,
+            ):
                 tape.watch(phase.variables)
                 loss, metrics = phase.loss_fn(microbatch)
                 scaled = loss if factor is None else loss * factor
