@@ -77,7 +77,6 @@ def test_images(case):
         _close(images[: len(expected)], expected, IMAGE)
 
 
-@BOTH
 def test_generator_features(case):
     loaded, arrays, _ = case
     generator = loaded.generator
@@ -110,7 +109,6 @@ def test_scores_and_losses(case):
     _close(np.mean(adversarial.g_hinge(fake_logits)), pick("hinge_G"), SCORE)
 
 
-@BOTH
 def test_discriminator_features(case):
     loaded, arrays, pick = case
     discriminator = loaded.discriminator

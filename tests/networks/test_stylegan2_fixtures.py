@@ -129,7 +129,6 @@ def test_generator(case):
     case.check("pl_grad", path[3], 1e-3)
 
 
-@BOTH
 def test_call_raw_generator_and_w_avg(case):
     generator, raw = case.loaded.generator, case.loaded.generator_raw
     z, labels = case.input("z"), case.input("c")
