@@ -15,8 +15,8 @@ import sys
 import numpy as np
 from absl import app, flags
 
-from dglgan_tf import latents
 from dglgan_tf.deploy import onnx_file, parts, sampler, tflite
+from dglgan_tf.foundation import seeding
 from dglgan_tf.networks import base, biggan, stylegan2
 
 _ONLY = flags.DEFINE_string("only", "", "Leave out names without this text.")
@@ -70,10 +70,10 @@ def measure(network) -> dict:
     """Returns differences and sizes of a network's files."""
     facts = sampler.generator_facts(network)
     sampler.prepare(network)
-    z = latents.latents(_SEEDS, facts.z_dim)
+    z = seeding.latents(_SEEDS, facts.z_dim)
     labels = None
     if facts.num_classes:
-        labels = latents.random_labels(_SEEDS, facts.num_classes)
+        labels = seeding.random_labels(_SEEDS, facts.num_classes)
     contents = {
         "tflite": tflite.convert(network, facts, "float32"),
         "dynamic": tflite.convert(network, facts, "dynamic"),

@@ -18,11 +18,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from absl import logging
 
-from dglgan_tf import narrowing, runs
+from dglgan_tf import narrowing
 from dglgan_tf.compat import keras, tf
 from dglgan_tf.data import base as data_base
 from dglgan_tf.data import pipeline
 from dglgan_tf.deploy import sampler
+from dglgan_tf.foundation import run_directory
 from dglgan_tf.losses import adversarial
 from dglgan_tf.networks import adapted, base, files
 from dglgan_tf.training import ema, objective, optimizers, state, trainer
@@ -38,7 +39,7 @@ _LOSSES = {
 
 def networks(name: str) -> dict[str, base.Network]:
     """Returns the networks of a run, a file or `bundled/NAME` by role."""
-    return files.load_networks(runs.find_weights(name))
+    return files.load_networks(run_directory.find_weights(name))
 
 
 def save(path, generator: base.Generator, class_names: Sequence[str] = ()) -> None:

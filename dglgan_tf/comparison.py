@@ -16,11 +16,11 @@ import gin
 import numpy as np
 from absl import logging
 
-from dglgan_tf import atomic, images, latents, runs
 from dglgan_tf.compat import tf
 from dglgan_tf.cost import latency, macs, tables
 from dglgan_tf.data import pipeline
 from dglgan_tf.deploy import card, exporting, quality
+from dglgan_tf.foundation import atomic, pictures, run_directory, seeding
 from dglgan_tf.metrics import evaluator
 from dglgan_tf.metrics import images as metric_images
 from dglgan_tf.networks import base, files
@@ -74,10 +74,10 @@ def run(root, wanted: Comparison) -> Path:
             f"{list(wanted.networks)}"
         )
     source = wanted.source()
-    paths = {n: runs.find_weights(w, root) for n, w in wanted.networks.items()}
+    paths = {n: run_directory.find_weights(w, root) for n, w in wanted.networks.items()}
     generators = {name: load_generator(path) for name, path in paths.items()}
     picture = root / "comparison.png"
-    images.save_png(picture, draw(generators, source.class_names, wanted.rows))
+    pictures.save_png(picture, draw(generators, source.class_names, wanted.rows))
     costs = {name: macs.count(network) for name, network in generators.items()}
     calls = {n: latency.network_call(g) for n, g in generators.items()}
     speeds = latency.measure(calls, rounds=wanted.latency_rounds)
@@ -151,10 +151,10 @@ def draw(generators: dict, class_names: Sequence[str], rows: int) -> np.ndarray:
             labels = tf.constant(np.repeat(classes, columns), tf.int32)
             if class_names:
                 captions = [class_names[c] for c in classes]
-        z = latents.latents(range(rows * columns), generator.z_dim)
+        z = seeding.latents(range(rows * columns), generator.z_dim)
         made = generator(tf.constant(z), labels, training=False)
-        sets[name] = images.to_uint8(made.numpy())
-    return images.panels(sets, columns, captions)
+        sets[name] = pictures.to_uint8(made.numpy())
+    return pictures.panels(sets, columns, captions)
 
 
 def _open_judge(source, metrics):

@@ -186,7 +186,8 @@ def _save_statistics(judge):
 
 def _judge_run(judge, source):
     """Judges the snapshots of --run; with --continuous until the run is done."""
-    from dglgan_tf import judging, runs, strategies
+    from dglgan_tf import judging, strategies
+    from dglgan_tf.foundation import run_directory
     from dglgan_tf.metrics import scores
 
     best = None
@@ -195,7 +196,7 @@ def _judge_run(judge, source):
         best = scores.best(scores.read(_RUN.value), name, _FORCE.value)["snapshot"]
     strategy, judged = strategies.make(), set()
     while True:
-        done = runs.RunDirectory(_RUN.value).is_done
+        done = run_directory.RunDirectory(_RUN.value).is_done
         which = "all" if _CONTINUOUS.value else _CHECKPOINTS.value
         try:
             found = judging.checkpoints(_RUN.value, which, best)

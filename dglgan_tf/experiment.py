@@ -15,13 +15,11 @@ from absl import logging
 
 import dglgan_tf
 from dglgan_tf import (
-    atomic,
     description,
     loop,
     monitor,
     pictures,
     progress,
-    runs,
     starting,
     strategies,
 )
@@ -29,6 +27,7 @@ from dglgan_tf import hosts as hosts_of_run
 from dglgan_tf.compat import keras, tf
 from dglgan_tf.data import base as base_of_data
 from dglgan_tf.data import patient, pipeline
+from dglgan_tf.foundation import atomic, run_directory
 from dglgan_tf.networks import base
 from dglgan_tf.training import checkpoint, diagnostics, state, trainer
 
@@ -75,7 +74,7 @@ def run(
       planned: stages that will have run before; a dry run does not look for them.
       hosts: that train together; None = this one.
       source, generator, discriminator: make the data source and the student.
-      teachers: weights whose discriminators guide the generator (`runs.find_weights`).
+      teachers: weights whose discriminators guide the generator (`run_directory.find_weights`).
       teacher_networks: make the teacher's networks, for a dry run without its weights.
       initialize_from: weights that the student starts from, optimizers start fresh:
         one name for all networks, or {role: name} for some; None = random.
@@ -88,7 +87,7 @@ def run(
 
     Returns the last tick's metrics ({} of a dry run); ValueError: what cannot work.
     """
-    directory = runs.RunDirectory(run_dir)
+    directory = run_directory.RunDirectory(run_dir)
     if directory.is_done and not dry_run:
         logging.info("%s is done: nothing to train", run_dir)
         return {}
@@ -111,7 +110,7 @@ def run(
 def _find(teachers, starts, siblings):
     """Returns the files of the teachers, and of what each role starts from."""
     names = dict.fromkeys([*teachers, *starts.values()])
-    paths = {name: runs.find_weights(name, siblings) for name in names}
+    paths = {name: run_directory.find_weights(name, siblings) for name in names}
     found = {role: paths[name] for role, name in starts.items()}
     return [paths[name] for name in teachers], found
 
@@ -148,7 +147,7 @@ def _describe(made, schedule, source, names, siblings) -> dict:
     print(description.describe(*made, schedule))
     _source(source)  # says what is missing
     for name in dict.fromkeys(names):
-        runs.find_weights(name, siblings)
+        run_directory.find_weights(name, siblings)
     return {}
 
 
@@ -384,4 +383,4 @@ def _remember_configuration(directory):
 
 def facts(run_dir) -> dict:
     """Returns the options that a run was started with."""
-    return json.loads((Path(run_dir) / runs.MARKER).read_text())
+    return json.loads((Path(run_dir) / run_directory.MARKER).read_text())

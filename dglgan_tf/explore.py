@@ -64,9 +64,9 @@ def main(argv) -> int:
     unknown = [name for name in _SHOW.value if name not in SHOWS]
     if unknown or not _SHOW.value:
         raise ValueError(f"show={unknown} must be one or more of {', '.join(SHOWS)}")
-    from dglgan_tf import latents
+    from dglgan_tf.foundation import seeding
 
-    seeds = latents.parse_seeds(_SEEDS.value)
+    seeds = seeding.parse_seeds(_SEEDS.value)
     from dglgan_tf.views import gallery
 
     gallery.check(_wanted(seeds), _SHOW.value)
@@ -88,7 +88,7 @@ def main(argv) -> int:
 
 
 def _wanted(seeds):
-    from dglgan_tf import latents
+    from dglgan_tf.foundation import seeding
     from dglgan_tf.views import gallery
 
     layers = _LAYERS.value
@@ -99,8 +99,8 @@ def _wanted(seeds):
         steps=_STEPS.value,
         space=_SPACE.value,
         path=_PATH.value,
-        layers=None if layers is None else tuple(latents.parse_seeds(layers)),
-        styles=tuple(latents.parse_seeds(_STYLES.value)),
+        layers=None if layers is None else tuple(seeding.parse_seeds(layers)),
+        styles=tuple(seeding.parse_seeds(_STYLES.value)),
         count=_COUNT.value,
         reach=_REACH.value,
         data=_DATA.value,

@@ -56,13 +56,13 @@ def main(argv) -> int:
     import contextlib
     import os
 
-    from dglgan_tf import latents
+    from dglgan_tf.foundation import seeding
 
     if _NETWORK.value is None:
         raise ValueError(
             "no --network given: name a run directory or a .safetensors file"
         )
-    seeds = latents.parse_seeds(_SEEDS.value)
+    seeds = seeding.parse_seeds(_SEEDS.value)
     outdir = _OUTDIR.value
     if outdir is None:
         inside = os.path.isdir(_NETWORK.value)

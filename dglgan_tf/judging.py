@@ -11,11 +11,11 @@ from pathlib import Path
 import gin
 import numpy as np
 
-from dglgan_tf import runs
 from dglgan_tf.compat import tf
 from dglgan_tf.data import base as data_base
 from dglgan_tf.data import pipeline, sources
 from dglgan_tf.deploy import exported, sampler
+from dglgan_tf.foundation import run_directory
 from dglgan_tf.layers import conditional_norm
 from dglgan_tf.metrics import images, path_length, statistics_file
 from dglgan_tf.networks import base
@@ -333,9 +333,9 @@ def checkpoints(run_dir, which: str, best_name: str | None = None) -> list[Path]
     Raises:
       ValueError: no snapshot.
     """
-    run = runs.RunDirectory(run_dir)
+    run = run_directory.RunDirectory(run_dir)
     folder = Path(run_dir) / "best"
-    kept = runs.RunDirectory(folder).snapshots() if folder.is_dir() else []
+    kept = run_directory.RunDirectory(folder).snapshots() if folder.is_dir() else []
     newest = {path.name: path for path in [*kept, *run.snapshots()]}
     found = [newest[name] for name in sorted(newest)]
     if not found:

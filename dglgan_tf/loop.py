@@ -122,7 +122,7 @@ class Work:
       train: the trainer; its counters say where to start.
       make_iterator: () -> iterator of the distributed dataset where the counters are.
       schedule: when to do what.
-      directory: `runs.RunDirectory`.
+      directory: `run_directory.RunDirectory`.
       progress: `progress.Progress`.
       draw_grid: images seen -> None; saves a sample grid.
       diagnose: () -> {metric: [] tensor}; called once a tick.

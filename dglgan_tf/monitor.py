@@ -12,9 +12,10 @@ from pathlib import Path
 import gin
 from absl import logging
 
-from dglgan_tf import judging, runs
+from dglgan_tf import judging
 from dglgan_tf.compat import tf
 from dglgan_tf.deploy import sampler
+from dglgan_tf.foundation import run_directory
 from dglgan_tf.layers import conditional_norm
 from dglgan_tf.metrics import evaluator, images, names, scores
 
@@ -57,7 +58,7 @@ def in_training(parts, directory, shown) -> Callable[[Path], None]:
 
     Args:
       parts: `experiment.Parts`.
-      directory: `runs.RunDirectory`.
+      directory: `run_directory.RunDirectory`.
       shown: `progress.Progress`.
     """
     wanted = Evaluation()
@@ -139,6 +140,6 @@ def keep_best(run_dir, path: Path, metric: str, count: int) -> None:
             os.link(path, folder / path.name)
         except OSError:
             shutil.copyfile(path, folder / path.name)
-    for old in runs.RunDirectory(folder).snapshots():
+    for old in run_directory.RunDirectory(folder).snapshots():
         if old.name not in names:
             old.unlink()

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import gin
 
-from dglgan_tf import atomic, config
+from dglgan_tf import config
 from dglgan_tf.cost import latency, macs, solver, tables
+from dglgan_tf.foundation import atomic
 from dglgan_tf.networks import base, weightless
 from dglgan_tf.networks import widths as network_widths
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from dglgan_tf import images, latents
 from dglgan_tf.compat import tf
 from dglgan_tf.data import pipeline
+from dglgan_tf.foundation import pictures, seeding
 from dglgan_tf.ops import lanes, native
 
 GRID = 64  # latents and reals shown
@@ -24,7 +24,7 @@ class Pictures:
         """
         self._parts, self._path, self._summary = parts, path, summary
         generator = parts.networks.generator_ema
-        self._z = latents.latents(range(seed, seed + GRID), generator.z_dim)
+        self._z = seeding.latents(range(seed, seed + GRID), generator.z_dim)
         self._labels = None
         if generator.num_classes:
             self._labels = np.arange(GRID) % generator.num_classes
@@ -60,10 +60,10 @@ class Pictures:
             ).numpy()
             for i in range(0, GRID, 16)
         ]
-        self._show(name, "fakes", images.to_uint8(np.concatenate(made)), seen)
+        self._show(name, "fakes", pictures.to_uint8(np.concatenate(made)), seen)
 
     def _show(self, name, tag, pixels, step):
-        grid = images.grid(pixels)
-        images.save_png(self._path / name, grid)
+        grid = pictures.grid(pixels)
+        pictures.save_png(self._path / name, grid)
         with self._summary.as_default():
             tf.summary.image(tag, grid[None], step=step)

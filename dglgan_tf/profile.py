@@ -34,8 +34,8 @@ def main(argv) -> int:
     del argv
     if not _NETWORK.value:
         raise ValueError("no --network given: name a run directory or a file")
-    from dglgan_tf import atomic
     from dglgan_tf.cost import latency, tables
+    from dglgan_tf.foundation import atomic
 
     networks = _load()
     costs = tables.count_all(networks)
@@ -62,8 +62,8 @@ def main(argv) -> int:
 
 def _load():
     """Returns {name: network} of the flags."""
-    from dglgan_tf import runs
     from dglgan_tf.deploy import sampler
+    from dglgan_tf.foundation import run_directory
     from dglgan_tf.networks import files
 
     found = {}
@@ -76,7 +76,7 @@ def _load():
             found[name] = sampler.load_generator(path)[0]
             sampler.prepare(found[name])
         else:
-            file = runs.find_weights(path)
+            file = run_directory.find_weights(path)
             found[name] = files.load_networks(file, ["discriminator"])["discriminator"]
     return found
 

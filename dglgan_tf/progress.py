@@ -11,8 +11,8 @@ import numpy as np
 import psutil
 from absl import logging
 
-from dglgan_tf import atomic
 from dglgan_tf.compat import tf
+from dglgan_tf.foundation import atomic
 
 
 def duration(seconds: float) -> str:

@@ -11,8 +11,9 @@ from pathlib import Path
 import gin
 from absl import logging
 
-from dglgan_tf import comparison, experiment, runs
+from dglgan_tf import comparison, experiment
 from dglgan_tf import hosts as hosts_of_run
+from dglgan_tf.foundation import run_directory
 from dglgan_tf.reporting import report
 
 
@@ -23,7 +24,7 @@ def run(
     hosts: hosts_of_run.Hosts | None = None,
     stages: Sequence[str] = gin.REQUIRED,
     compare: Callable | None = None,
-) -> dict[str, runs.RunDirectory]:
+) -> dict[str, run_directory.RunDirectory]:
     """Runs every stage that is not done, in order.
 
     Args:
@@ -44,7 +45,7 @@ def run(
         raise ValueError(f"compress.stages={list(stages)} must be distinct names")
     done = {}
     for index, stage in enumerate(stages):
-        directory = runs.RunDirectory(Path(root) / stage)
+        directory = run_directory.RunDirectory(Path(root) / stage)
         logging.info("stage %d of %d: %s", index + 1, len(stages), stage)
         # Every stage records the parameters that it used itself.
         gin.config._OPERATIVE_CONFIG.clear()

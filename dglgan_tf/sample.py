@@ -50,16 +50,16 @@ _SQUARE = flags.DEFINE_bool(
 def main(argv) -> int:
     """Draws and writes; prints what was written."""
     del argv
-    from dglgan_tf import latents
+    from dglgan_tf.foundation import seeding
 
     if _NETWORK.value is None:
         raise ValueError(
             "no --network given: name a run directory, a .safetensors file or a "
             "SavedModel"
         )
-    seeds = latents.parse_seeds(_SEEDS.value)
-    from dglgan_tf import atomic, images
+    seeds = seeding.parse_seeds(_SEEDS.value)
     from dglgan_tf.deploy import exported, sampler
+    from dglgan_tf.foundation import atomic, pictures
     from dglgan_tf.ops import lanes
 
     atomic.check_folder(_OUTDIR.value, "outdir")
@@ -67,7 +67,7 @@ def main(argv) -> int:
         lanes.start(lanes.suitable([min(_BATCH.value, len(seeds))]))
     found = sampler.load(_NETWORK.value, _NOISE.value)
     seeds, labels, columns = _plan(found.facts, seeds)
-    pixels = images.to_uint8(found.images(seeds, labels, _TRUNC.value, _BATCH.value))
+    pixels = pictures.to_uint8(found.images(seeds, labels, _TRUNC.value, _BATCH.value))
     if found.facts.stretched and not _SQUARE.value:
         pixels = _stretched_back(pixels, found.facts.stretched)
     for path in _write(pixels, seeds, labels, columns):
@@ -87,15 +87,15 @@ def _stretched_back(pixels, size):
 
 def _plan(facts, seeds):
     """Returns a seed and a label for each image, and the columns of the grid."""
-    from dglgan_tf import latents
+    from dglgan_tf.foundation import seeding
 
     text = flags.FLAGS["class"].value
     if text is None:
         labels = None
         if facts.num_classes:
-            labels = [int(c) for c in latents.random_labels(seeds, facts.num_classes)]
+            labels = [int(c) for c in seeding.random_labels(seeds, facts.num_classes)]
         return seeds, labels, None
-    classes = latents.parse_classes(text, facts.num_classes, facts.class_names)
+    classes = seeding.parse_classes(text, facts.num_classes, facts.class_names)
     labels = [label for label in classes for _ in seeds]
     columns = len(seeds) if len(classes) > 1 else None
     return seeds * len(classes), labels, columns
@@ -107,17 +107,17 @@ def _write(pixels, seeds, labels, columns):
 
     import numpy as np
 
-    from dglgan_tf import atomic, images
+    from dglgan_tf.foundation import atomic, pictures
 
     folder = Path(_OUTDIR.value)
     if _FILES.value:
         several = flags.FLAGS["class"].value is not None and len(set(labels)) > 1
         for index, (seed, image) in enumerate(zip(seeds, pixels, strict=True)):
             suffix = f"-class{labels[index]:03d}" if several else ""
-            images.save_png(folder / f"seed{seed:04d}{suffix}.png", image)
+            pictures.save_png(folder / f"seed{seed:04d}{suffix}.png", image)
         yield f"{len(pixels)} images in {folder}"
     if _GRID.value:
-        images.save_png(folder / "grid.png", images.grid(pixels, columns))
+        pictures.save_png(folder / "grid.png", pictures.grid(pixels, columns))
         yield str(folder / "grid.png")
     if _NPZ.value:
         stream = io.BytesIO()

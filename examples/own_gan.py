@@ -7,9 +7,10 @@ trained, then a narrow student, guided by the teacher's discriminator.
 import numpy as np
 from absl import app, flags
 
-from dglgan_tf import api, images
+from dglgan_tf import api
 from dglgan_tf.compat import keras
 from dglgan_tf.data import sources
+from dglgan_tf.foundation import pictures
 
 _TEACHER = flags.DEFINE_integer("teacher_images", 40_000, "Images the teacher sees.")
 _STUDENT = flags.DEFINE_integer("student_images", 20_000, "Images the student sees.")
@@ -58,7 +59,7 @@ def main(argv) -> None:
     )  # fmt: skip
     z = np.random.RandomState(0).randn(64, 64).astype(np.float32)
     sets = {"teacher": teacher(z).numpy(), "student": student(z).numpy()}
-    images.save_png(_OUT.value, images.panels(sets, columns=8))
+    pictures.save_png(_OUT.value, pictures.panels(sets, columns=8))
     sizes = [net.model.count_params() for net in (teacher, student)]
     print(f"{sizes[0]:,} and {sizes[1]:,} parameters; {_OUT.value}")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from dglgan_tf import atomic
+from dglgan_tf.foundation import atomic
 from dglgan_tf.metrics import scores
 
 TEACHER = "teacher"

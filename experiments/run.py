@@ -54,7 +54,7 @@ def main(argv) -> int:
 
 def make_teacher(suite, root: Path) -> Path:
     """Returns the teacher's weights, copied beside the results or trained there."""
-    from dglgan_tf import atomic, runs
+    from dglgan_tf.foundation import atomic, run_directory
 
     if suite.teacher is None:
         train(suite, root, ["teacher"], "0", root / "teacher")
@@ -62,7 +62,7 @@ def make_teacher(suite, root: Path) -> Path:
     path = root / "teacher" / "network.safetensors"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        atomic.write(path, runs.find_weights(suite.teacher).read_bytes())
+        atomic.write(path, run_directory.find_weights(suite.teacher).read_bytes())
     return path
 
 
@@ -118,7 +118,7 @@ def recognise(suite, root: Path, network: Path, folder: Path) -> None:
 
     import numpy as np
 
-    from dglgan_tf import atomic
+    from dglgan_tf.foundation import atomic
     from experiments import classifier
 
     call(

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dglgan_tf import experiment, runs
+from dglgan_tf import experiment
+from dglgan_tf.foundation import run_directory
 from dglgan_tf.networks import files, stylegan2
 from tests import bad_bindings, bad_commands, commands, tiny_training
 
@@ -113,7 +114,7 @@ def refused(known, place, monkeypatch):
     def no_training(*arguments):
         raise AssertionError("the training would have begun")
 
-    monkeypatch.setattr(runs.RunDirectory, "prepare", no_training)
+    monkeypatch.setattr(run_directory.RunDirectory, "prepare", no_training)
 
     def run(name, arguments, words):
         before = files_below(place)

@@ -9,9 +9,10 @@ import pytest
 from absl import flags
 from absl.testing import flagsaver
 
-from dglgan_tf import evaluate, images, judging
+from dglgan_tf import evaluate, judging
 from dglgan_tf.compat import keras, tf
 from dglgan_tf.data import sources
+from dglgan_tf.foundation import pictures
 from dglgan_tf.layers import conditional_norm
 from dglgan_tf.metrics import (
     extractors,
@@ -130,7 +131,7 @@ def test_folder_against_folder_and_statistics(command, tmp_path):
             rng = np.random.default_rng(index)
             image = image + rng.normal(0, noise, image.shape) if noise else image
             image = np.clip(image, 0, 255).astype(np.uint8)
-            images.save_png(tmp_path / name / f"{index:03d}.png", image)
+            pictures.save_png(tmp_path / name / f"{index:03d}.png", image)
     fid = "fid50_full[efficientnet_lite0]"
     stats = str(tmp_path / "stats.npz")
     command(data=str(tmp_path / "a"), save_stats=stats, metrics=[fid])
@@ -226,7 +227,7 @@ def test_judging_leaves_the_averaged_network_alone(run):
     z, labels = next(subject.latents(8, False, 3))
     made = wanted(tf.constant(z), tf.constant(labels), training=False)
     np.testing.assert_allclose(
-        np.int32(images.to_uint8(made.numpy())), first[:8], atol=1
+        np.int32(pictures.to_uint8(made.numpy())), first[:8], atol=1
     )
 
 

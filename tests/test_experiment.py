@@ -8,9 +8,10 @@ import tiny_runs
 import tiny_training as tiny
 from PIL import Image
 
-from dglgan_tf import config, experiment, runs, starting
+from dglgan_tf import config, experiment, starting
 from dglgan_tf.data import base as data_base
 from dglgan_tf.data import stored
+from dglgan_tf.foundation import run_directory
 from dglgan_tf.losses import adversarial
 from dglgan_tf.networks import base, biggan, files, stylegan2
 
@@ -224,7 +225,7 @@ def test_initialize_takes_the_generator_where_there_is_no_average(teachers):
 
 def test_a_done_run_is_left_alone(tmp_path):
     tiny_runs.bind(tiny.goal(), 16, tiny.sgd)
-    directory = runs.RunDirectory(tmp_path)
+    directory = run_directory.RunDirectory(tmp_path)
     directory.prepare({})
     directory.mark_done("16 images")
     before = sorted(path.name for path in tmp_path.iterdir())

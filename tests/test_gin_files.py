@@ -8,8 +8,9 @@ import re
 import gin
 import pytest
 
-from dglgan_tf import config, experiment, runs
+from dglgan_tf import config, experiment
 from dglgan_tf.compat import tf
+from dglgan_tf.foundation import run_directory
 from dglgan_tf.networks import files
 
 FOLDER = config.gin_roots()[0]
@@ -164,7 +165,7 @@ def _two_steps(tmp_path, stage):
         by_role = isinstance(start, dict)
         overrides["initialize_from"] = dict.fromkeys(start, path) if by_role else path
     experiment.run(**overrides)
-    directory = runs.RunDirectory(tmp_path / stage)
+    directory = run_directory.RunDirectory(tmp_path / stage)
     assert directory.is_done
     header = files.read_header(directory.latest_snapshot())
     assert header["counters"]["step"] == 2

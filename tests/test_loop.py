@@ -15,7 +15,8 @@ import pytest
 import tiny_runs
 import tiny_training as tiny
 
-from dglgan_tf import atomic, config, loop, progress, runs, starting
+from dglgan_tf import config, loop, progress, starting
+from dglgan_tf.foundation import atomic, run_directory
 from dglgan_tf.losses import adversarial
 from dglgan_tf.networks import files
 from dglgan_tf.training import objective, optimizers, trainer
@@ -161,7 +162,7 @@ def test_a_killed_run_repeats_what_it_had_not_saved(
         Schedule__keep_snapshots=9, **options,
     )  # fmt: skip
     monkeypatch.setattr(
-        runs.RunDirectory,
+        run_directory.RunDirectory,
         "snapshot_path",
         lambda self, images: self.path / f"network-snapshot-{images:06d}.safetensors",
     )

@@ -7,7 +7,8 @@ import pytest
 from absl import flags
 from PIL import Image
 
-from dglgan_tf import config, presets, runs
+from dglgan_tf import config, presets
+from dglgan_tf.foundation import run_directory
 
 FILES = ["families/stylegan2.gin"]
 
@@ -141,6 +142,6 @@ def test_trains_on_a_folder(pictures, tmp_path, cfg):
         *(f"--gin_param={text}" for text in tiny),
     )  # fmt: skip
     assert code == 0, said
-    run = runs.RunDirectory(tmp_path / f"{pictures.name}-{cfg}")
+    run = run_directory.RunDirectory(tmp_path / f"{pictures.name}-{cfg}")
     assert run.is_done and run.latest_snapshot() is not None
     assert gin.query_parameter("Trainer.batch_size") == 4

@@ -3,7 +3,8 @@
 import gin
 import pytest
 
-from dglgan_tf import config, experiment, recipe, runs
+from dglgan_tf import config, experiment, recipe
+from dglgan_tf.foundation import run_directory
 
 
 @pytest.fixture
@@ -14,7 +15,7 @@ def started(monkeypatch):
     def run(run_dir, dry_run=False, siblings=None, planned=(), hosts=None):
         from dglgan_tf import loop
 
-        if runs.RunDirectory(run_dir).is_done:
+        if run_directory.RunDirectory(run_dir).is_done:
             return {}
         total = loop.Schedule().total_images
         calls.append((run_dir, gin.current_scope_str(), total, dry_run, siblings))
@@ -42,7 +43,7 @@ def test_stages_run_in_order_in_their_scopes(tmp_path, started):
 
 def test_a_done_stage_is_not_started_again(tmp_path, started):
     stages("teacher", "student")
-    directory = runs.RunDirectory(tmp_path / "teacher")
+    directory = run_directory.RunDirectory(tmp_path / "teacher")
     directory.prepare({})
     directory.mark_done("x")
     recipe.run(str(tmp_path))

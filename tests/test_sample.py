@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dglgan_tf import images, latents
 from dglgan_tf.compat import tf
 from dglgan_tf.data import images as data_images
 from dglgan_tf.deploy import sampler, truncation
+from dglgan_tf.foundation import pictures, seeding
 from dglgan_tf.networks import files
 
 MAKERS = {
@@ -47,19 +47,19 @@ def test_random_noise_is_each_seed_s_own():
 
 def test_images_are_the_network_s_own():
     network = deploy_networks.biggan_generator()
-    expected = network(latents.latents([4, 5], network.z_dim), [1, 2])
+    expected = network(seeding.latents([4, 5], network.z_dim), [1, 2])
     found = sampler.from_network(network).images([4, 5], [1, 2])
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_truncation_of_latents_and_of_styles():
     network = deploy_networks.biggan_generator()
-    z = truncation.truncate(latents.latents([4], network.z_dim), 0.5)
+    z = truncation.truncate(seeding.latents([4], network.z_dim), 0.5)
     found = sampler.from_network(network).images([4], [1], truncation=0.5)
     np.testing.assert_allclose(found, network(z, [1]), atol=1e-5)
 
     network = deploy_networks.stylegan2_generator()
-    ws = network.map(latents.latents([4], network.z_dim))
+    ws = network.map(seeding.latents([4], network.z_dim))
     ws = network.w_avg + 0.5 * (ws - network.w_avg)
     found = sampler.from_network(network).images([4], truncation=0.5)
     np.testing.assert_allclose(found, network.synthesize(ws), atol=1e-5)
@@ -77,7 +77,7 @@ def test_unknown_mean_style_is_estimated():
 def test_class_is_drawn_from_the_seed_where_none_is_given():
     drawn = sampler.from_network(deploy_networks.biggan_generator())
     seeds = [0, 1, 2, 3, 4, 5]
-    labels = latents.random_labels(seeds, 3)
+    labels = seeding.random_labels(seeds, 3)
     assert len(set(labels)) > 1
     np.testing.assert_array_equal(drawn.images(seeds), drawn.images(seeds, labels))
 
@@ -147,7 +147,7 @@ def test_command_writes_files_grid_and_arrays(tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     expected = sampler.from_network(network).images([3, 1] * 2, [2, 2, 0, 0], 0.8)
-    expected = images.to_uint8(expected)
+    expected = pictures.to_uint8(expected)
     # Trained on 24x48 images stretched to squares: samples are stretched back.
     back = [data_images.fit(image, 24, 48, "stretch") for image in expected]
     expected = np.stack(back)
@@ -158,7 +158,7 @@ def test_command_writes_files_grid_and_arrays(tmp_path):
         drawn = held["images"]
     with Image.open(out / "grid.png") as grid:
         np.testing.assert_array_equal(
-            np.asarray(grid)[..., None], images.grid(drawn, 2)
+            np.asarray(grid)[..., None], pictures.grid(drawn, 2)
         )
     names = sorted(file.name for file in out.glob("seed*.png"))
     assert names == [

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tiny_training as tiny
 
-from dglgan_tf import runs, starting
+from dglgan_tf import starting
+from dglgan_tf.foundation import run_directory
 from dglgan_tf.metrics import agreement, images, perceptual
 from dglgan_tf.networks import base, files, stylegan2
 from dglgan_tf.training import state
@@ -63,7 +64,7 @@ def test_as_wide_as_the_teacher_it_is_the_teacher(wide, scores):
 @pytest.mark.slow
 def test_a_pruned_teacher_is_closer_than_random_weights():
     """The bundled teacher, an eighth of whose channels go."""
-    path = runs.find_weights("bundled/fashion_stylegan2_teacher")
+    path = run_directory.find_weights("bundled/fashion_stylegan2_teacher")
     teacher = files.load_networks(path, ["generator_ema"])["generator_ema"]
     plan = teacher.get_config() | {
         "channels": [56, 56, 56, 28],

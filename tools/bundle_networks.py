@@ -13,7 +13,8 @@ from pathlib import Path
 
 from absl import flags
 
-from dglgan_tf import atomic, config, runs
+from dglgan_tf import config
+from dglgan_tf.foundation import atomic, run_directory
 
 _RECIPE = flags.DEFINE_string("recipe", None, "Folder of the finished recipe.")
 _NAME = flags.DEFINE_string("name", None, "First part of the files' names.")
@@ -24,9 +25,9 @@ _ROLES = {
 _KEPT = ("images", "d/loss", "g/loss", "scores/student_real", "scores/student_fake")
 
 
-def _facts(directory: runs.RunDirectory) -> dict:
+def _facts(directory: run_directory.RunDirectory) -> dict:
     """Returns what a stage was trained with and where it ended."""
-    options = json.loads((directory.path / runs.MARKER).read_text())
+    options = json.loads((directory.path / run_directory.MARKER).read_text())
     lines = (directory.path / "stats.jsonl").read_text().splitlines()
     stats = [json.loads(line) for line in lines]
     kept = [{k: round(s[k], 5) for k in _KEPT if k in s} for s in stats]
@@ -53,9 +54,9 @@ def main(argv) -> int:
     provenance = {"recipe": f"gin/{_NAME.value}.gin", "stages": {}, "sha256": {}}
     stages = sorted(p.parent.name for p in root.glob("*/DONE"))
     for stage in stages:
-        provenance["stages"][stage] = _facts(runs.RunDirectory(root / stage))
+        provenance["stages"][stage] = _facts(run_directory.RunDirectory(root / stage))
     for stage, roles in _ROLES.items():
-        directory = runs.RunDirectory(root / stage)
+        directory = run_directory.RunDirectory(root / stage)
         if not directory.is_done:
             raise ValueError(f"stage {stage} of {root} is not done: finish it first")
         networks = files.load_networks(directory.latest_snapshot(), roles)

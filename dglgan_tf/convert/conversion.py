@@ -5,10 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dglgan_tf import atomic, latents
-from dglgan_tf import images as pictures
 from dglgan_tf.containers.errors import CheckpointError
 from dglgan_tf.convert import exporting, loading, result
+from dglgan_tf.foundation import atomic, pictures, seeding
 
 NETWORKS_FILE = "networks.safetensors"
 SHEET_PIXELS = 2048
@@ -178,7 +177,7 @@ def contact_sheet(generator, count: int | None = None) -> np.ndarray:
 
     fits = (SHEET_PIXELS // generator.resolution) ** 2
     seeds = list(range(count or max(1, min(_SHEET_IMAGES, fits))))
-    z = latents.latents(seeds, generator.z_dim)
+    z = seeding.latents(seeds, generator.z_dim)
     labels = None
     if generator.num_classes:
         labels = np.arange(len(seeds), dtype=np.int32) % generator.num_classes

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 
-from dglgan_tf import latents
 from dglgan_tf.compat import tf
 from dglgan_tf.cost import latency, macs
 from dglgan_tf.deploy import (
@@ -30,6 +29,7 @@ from dglgan_tf.deploy import (
     saved_model,
     tflite,
 )
+from dglgan_tf.foundation import seeding
 
 FORMATS = ("saved_model", "tflite", "onnx")
 REPORT = exported.REPORT
@@ -218,10 +218,10 @@ def _compare(call, facts, request) -> list[dict]:
     """Compares a file's output with the network's, untruncated and truncated."""
     part, make = call
     runner = make(1)
-    z = latents.latents(request.seeds, facts.z_dim)
+    z = seeding.latents(request.seeds, facts.z_dim)
     labels = None
     if facts.num_classes:
-        labels = latents.random_labels(request.seeds, facts.num_classes)
+        labels = seeding.random_labels(request.seeds, facts.num_classes)
     rows = []
     for psi in (facts.untruncated, 0.7):
         given = part.given(z, labels, psi)
@@ -243,7 +243,7 @@ def _passes(entry, tolerance) -> bool:
 
 def _time(files, calls, facts, rounds, batch) -> None:
     """Adds 'timing' to the entries: a batch, interleaved, for 1..N threads."""
-    z = latents.latents(range(batch), facts.z_dim)
+    z = seeding.latents(range(batch), facts.z_dim)
     labels = np.zeros([batch], np.int32) if facts.num_classes else None
     given = {
         name: part.given(z, labels, facts.untruncated)

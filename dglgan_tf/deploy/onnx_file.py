@@ -9,9 +9,9 @@ import warnings
 
 import numpy as np
 
-from dglgan_tf import extras
 from dglgan_tf.compat import tf
 from dglgan_tf.deploy import partial, parts
+from dglgan_tf.foundation import optional_packages
 
 OPSET = 18
 
@@ -22,7 +22,9 @@ def require(package: str):
     Raises:
       ValueError: it is not installed; says what to install.
     """
-    return extras.require(package, "ONNX", "export", ", or leave onnx out of --formats")
+    return optional_packages.require(
+        package, "ONNX", "export", ", or leave onnx out of --formats"
+    )
 
 
 def convert(network, facts, batch: int | None = None, part=None) -> bytes:

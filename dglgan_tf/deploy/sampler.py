@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from dglgan_tf import latents, runs
 from dglgan_tf.compat import tf
 from dglgan_tf.deploy import partial, truncation
+from dglgan_tf.foundation import run_directory, seeding
 from dglgan_tf.layers import spectral_norm
 from dglgan_tf.networks import base, files
 from dglgan_tf.ops import lanes, native
@@ -82,7 +82,7 @@ class Sampler:
                 f"batch={batch} and seeds ({len(seeds)}) must be 1 or more"
             )
         labels = self._labels(seeds, labels)
-        z = latents.latents(seeds, self.facts.z_dim)
+        z = seeding.latents(seeds, self.facts.z_dim)
         batch = 1 if self.facts.noise == "random" else min(batch, len(seeds))
         parts = []
         for start in range(0, len(seeds), batch):
@@ -104,7 +104,7 @@ class Sampler:
                 raise ValueError("labels were given, but the network has no classes")
             return None
         if labels is None:
-            return latents.random_labels(seeds, classes)
+            return seeding.random_labels(seeds, classes)
         labels = np.asarray(labels, np.int32)
         if labels.shape != (len(seeds),):
             raise ValueError(
@@ -261,7 +261,7 @@ def load_generator(name) -> tuple[base.Generator, dict]:
     Returns:
       the network and the file's `info`.
     """
-    path = runs.find_weights(str(name))
+    path = run_directory.find_weights(str(name))
     header = files.read_header(path)
     held = header.get("networks", {})
     role = next((r for r in ("generator_ema", "generator") if r in held), None)

@@ -12,9 +12,9 @@ import dataclasses
 import json
 from pathlib import Path
 
-from dglgan_tf import latents
 from dglgan_tf.compat import tf
 from dglgan_tf.deploy import partial, sampler
+from dglgan_tf.foundation import seeding
 
 FACTS_FILE = Path("assets.extra") / "dglgan_tf.json"
 
@@ -117,10 +117,10 @@ def differences(folder, network, facts, seeds, batch: int = 8) -> list[dict]:
       'max', 'mean'}; differences of floats, or of uint8 levels for `generate`.
     """
     module = tf.saved_model.load(str(folder))
-    z = tf.constant(latents.latents(seeds, facts.z_dim))
+    z = tf.constant(seeding.latents(seeds, facts.z_dim))
     labels = None
     if facts.num_classes:
-        labels = tf.constant(latents.random_labels(seeds, facts.num_classes))
+        labels = tf.constant(seeding.random_labels(seeds, facts.num_classes))
     rows = []
     for psi in (facts.untruncated, 0.7):
         reference = _in_batches(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dglgan_tf import atomic
+from dglgan_tf.foundation import atomic
 from dglgan_tf.metrics import collector, frechet
 
 

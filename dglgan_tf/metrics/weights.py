@@ -9,7 +9,7 @@ import hashlib
 import urllib.request
 from pathlib import Path
 
-from dglgan_tf import atomic
+from dglgan_tf.foundation import atomic
 
 _TIMEOUT_SECONDS = 30
 

@@ -14,7 +14,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from dglgan_tf import atomic
+from dglgan_tf.foundation import atomic
 from dglgan_tf.networks import base
 
 FORMAT = 1

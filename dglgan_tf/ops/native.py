@@ -23,8 +23,8 @@ from pathlib import Path
 
 from absl import logging
 
-from dglgan_tf import atomic
 from dglgan_tf.compat import tf
+from dglgan_tf.foundation import atomic
 from dglgan_tf.ops import threads
 
 SOURCES = Path(__file__).parent / "native_code"

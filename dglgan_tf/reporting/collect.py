@@ -9,7 +9,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from dglgan_tf import runs
+from dglgan_tf.foundation import run_directory
 
 COSTS = (
     "parameters",
@@ -55,10 +55,10 @@ def recipe(root) -> dict:
         raise ValueError(f"no folder {root}: name a recipe's or a run's folder")
     missing: list[str] = []
     folders = [root, *sorted(p for p in root.iterdir() if p.is_dir())]
-    stages = [_stage(f) for f in folders if (f / runs.MARKER).is_file()]
+    stages = [_stage(f) for f in folders if (f / run_directory.MARKER).is_file()]
     if not stages:
         raise ValueError(
-            f"{root} holds no run (no {runs.MARKER} in it nor below it): name the "
+            f"{root} holds no run (no {run_directory.MARKER} in it nor below it): name the "
             "folder that dglgan_tf.compress or dglgan_tf.train wrote"
         )
     stages.sort(key=lambda stage: stage["started"])
@@ -121,7 +121,7 @@ def _json(path: Path):
 
 def _stage(folder: Path) -> dict:
     """Returns one run directory's facts, curves and configuration."""
-    directory = runs.RunDirectory(folder)
+    directory = run_directory.RunDirectory(folder)
     latest = directory.latest_snapshot()
     stats = _stats(folder / "stats.jsonl")
     config = folder / "operative_config.gin"
@@ -132,7 +132,7 @@ def _stage(folder: Path) -> dict:
         "started": stats[0].get("timestamp", 0) if stats else float("inf"),
         "images": stats[-1].get("images", 0) if stats else 0,
         "seconds": stats[-1].get("timing/total_sec") if stats else None,
-        "options": _json(folder / runs.MARKER) or {},
+        "options": _json(folder / run_directory.MARKER) or {},
         "charts": _charts(stats),
         "config": config.read_text(encoding="utf-8") if config.is_file() else "",
         "snapshot": str(latest) if latest else None,

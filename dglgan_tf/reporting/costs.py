@@ -2,8 +2,8 @@
 
 import json
 
-from dglgan_tf import runs
 from dglgan_tf.cost import macs, tables
+from dglgan_tf.foundation import run_directory
 from dglgan_tf.networks import files, weightless
 
 
@@ -19,7 +19,7 @@ def count(networks: dict[str, str]) -> dict[str, macs.Cost]:
     """
     names: dict[str, list[str]] = {}
     for name, path in networks.items():
-        held = files.read_header(runs.find_weights(str(path)))["networks"]
+        held = files.read_header(run_directory.find_weights(str(path)))["networks"]
         role = next((r for r in ("generator_ema", "generator") if r in held), None)
         if role is not None:
             names.setdefault(json.dumps(held[role], sort_keys=True), []).append(name)

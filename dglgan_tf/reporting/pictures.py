@@ -4,8 +4,8 @@ import base64
 
 import numpy as np
 
-from dglgan_tf import images, runs
 from dglgan_tf.deploy import sampler
+from dglgan_tf.foundation import pictures, run_directory
 from dglgan_tf.networks import base, files
 
 _CELLS = 40
@@ -77,7 +77,7 @@ def _word(truncation) -> str:
 
 
 def _sheet(pixels, columns) -> str:
-    return data_uri(images.grid(_small(pixels), columns))
+    return data_uri(pictures.grid(_small(pixels), columns))
 
 
 def _small(pixels):
@@ -93,7 +93,7 @@ def _small(pixels):
 def data_uri(pixels) -> str:
     """Returns an image as a data: address."""
     return (
-        "data:image/png;base64," + base64.b64encode(images.png_bytes(pixels)).decode()
+        "data:image/png;base64," + base64.b64encode(pictures.png_bytes(pixels)).decode()
     )
 
 
@@ -144,7 +144,7 @@ def _per_class(drawn, networks, labels, captions) -> list[dict]:
 
 
 def _discriminator(path) -> base.Discriminator | None:
-    path = runs.find_weights(str(path))
+    path = run_directory.find_weights(str(path))
     if "discriminator" not in files.read_header(path).get("networks", {}):
         return None
     return files.load_networks(path, ["discriminator"])["discriminator"]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from dglgan_tf import atomic
+from dglgan_tf.foundation import atomic
 from dglgan_tf.reporting import collect, costs, page
 
 # What makes two distances comparable; seeds and versions may differ.

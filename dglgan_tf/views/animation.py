@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dglgan_tf import atomic, images
+from dglgan_tf.foundation import atomic, pictures
 
 _OPTIONS = {
     ".webp": {"format": "WEBP", "lossless": True, "quality": 60, "method": 4},
@@ -51,7 +51,7 @@ def save(path, frames, frames_per_second: float = 20.0) -> Path:
             f"{len(frames)} frames at {frames_per_second:g} a second: give at least "
             "one frame, and a speed above 0 and up to 100"
         )
-    pixels = images.to_uint8(frames)
+    pixels = pictures.to_uint8(frames)
     pixels = np.repeat(pixels, 3 // pixels.shape[-1], -1)
     encode = _video if path.suffix == ".mp4" else _pictures
     atomic.write(path, encode(pixels, frames_per_second, path.suffix))

@@ -5,9 +5,9 @@ import time
 
 import numpy as np
 
-from dglgan_tf import images, latents
 from dglgan_tf.compat import tf
 from dglgan_tf.deploy import sampler
+from dglgan_tf.foundation import pictures, seeding
 from dglgan_tf.views import paths
 
 COUNTS = (1, 4, 9, 16)
@@ -27,7 +27,7 @@ class Drawn:
 
     picture: np.ndarray
     milliseconds: float
-    images: int
+    pictures: int
 
 
 class Booth:
@@ -89,7 +89,7 @@ class Booth:
         seed, other, count = int(seed), int(other), int(count)
         self._check(seed, other, share, label, psi, count)
         first, second = (
-            latents.latents(range(start, start + count), self.facts.z_dim)
+            seeding.latents(range(start, start + count), self.facts.z_dim)
             for start in (seed, other)
         )
         z = tf.constant(paths.slerp(first, second, float(share)))
@@ -109,7 +109,7 @@ class Booth:
         begin = time.perf_counter()
         made = found.generate(z, labels, float(psi), tf.constant([0, 0])).numpy()
         spent = time.perf_counter() - begin
-        picture = images.grid(made)
+        picture = pictures.grid(made)
         factor = max(1, _SHOWN // picture.shape[1])
         picture = picture.repeat(factor, 0).repeat(factor, 1)
         picture = np.repeat(picture, 3 // picture.shape[-1], axis=-1)

@@ -1,7 +1,7 @@
 """The demo's page, built with gradio (extra `demo`), and its server."""
 
-from dglgan_tf import extras
 from dglgan_tf.cost import tables
+from dglgan_tf.foundation import optional_packages
 from dglgan_tf.views import booth as booths
 from dglgan_tf.views import guard
 
@@ -15,7 +15,7 @@ def require(package: str):
     Raises:
       ValueError: it is not installed; says what to install.
     """
-    return extras.require(package, "the demo", "demo")
+    return optional_packages.require(package, "the demo", "demo")
 
 
 def page(booth: booths.Booth, costs: dict[str, tuple[int, int]]):

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from dglgan_tf import atomic, images, latents
 from dglgan_tf.data import images as data_images
 from dglgan_tf.data import pipeline, sources
 from dglgan_tf.deploy import sampler
+from dglgan_tf.foundation import atomic, pictures, seeding
 from dglgan_tf.metrics import extractors
 from dglgan_tf.networks import codes
 from dglgan_tf.views import animation, neighbours, paths, projector, sheets
@@ -25,7 +25,7 @@ class Wanted:
 
     Attributes:
       seeds: of the rows.
-      classes: text of `latents.parse_classes`; None draws them from the seeds.
+      classes: text of `seeding.parse_classes`; None draws them from the seeds.
       psi: truncation or None.
       steps: images from one corner to the next.
       space: 'z', 'w', 'w+' or None for the default.
@@ -54,7 +54,7 @@ class Wanted:
     reach: float = 3.0
     data: str | None = None
     features: str = "efficientnet_lite0"
-    images: tuple[str, ...] = ()
+    pictures: tuple[str, ...] = ()
     search_steps: int = 500
     animation: str = "webp"
     frames_per_second: float = 15.0
@@ -97,13 +97,13 @@ class Gallery:
             return
         drawn = {name: self._sheet(show, view) for name, view in self._views.items()}
         first = next(iter(drawn.values()))
-        picture = images.panels(
+        picture = pictures.panels(
             {name: sheet.images for name, sheet in drawn.items()},
             first.columns,
             first.rows,
             first.heads,
         )
-        images.save_png(folder / f"{show}.png", picture)
+        pictures.save_png(folder / f"{show}.png", picture)
         yield folder / f"{show}.png"
         if first.moving and self._wanted.animation != "none":
             path = folder / f"{show}_moving.{self._wanted.animation}"
@@ -139,7 +139,7 @@ class Gallery:
         seeds, text = self._wanted.seeds, self._wanted.classes
         if text is None:
             return list(view.own_classes(seeds)), list(range(view.facts.num_classes))
-        found = latents.parse_classes(text, view.facts.num_classes, self._names)
+        found = seeding.parse_classes(text, view.facts.num_classes, self._names)
         return [found[i % len(found)] for i in range(len(seeds))], found
 
     def _neighbours(self, view, seeds, classes) -> sheets.Sheet:
@@ -151,7 +151,7 @@ class Gallery:
             def features(batch):
                 return extractor(batch)[0]
 
-        samples = images.to_uint8(view.of_seeds(seeds, classes))
+        samples = pictures.to_uint8(view.of_seeds(seeds, classes))
         channels = samples.shape[-1]
         reals = pipeline.image_batches(source, 64, num_channels=channels)
         found = neighbours.find(samples, reals, self._wanted.count, features)
@@ -179,7 +179,7 @@ class Gallery:
             both = {"image": targets, name: found.images}
             captions = [f"{loss:.4f}" for loss in found.losses[-1]]
             path = folder / f"projection_{name}.png"
-            images.save_png(path, images.panels(both, row_captions=captions))
+            pictures.save_png(path, pictures.panels(both, row_captions=captions))
             yield path
             stream = io.BytesIO()
             np.savez_compressed(stream, codes=found.codes, losses=found.losses)
@@ -191,7 +191,7 @@ class Gallery:
             raise ValueError(
                 "a conditional network projects into one class: say which with --class"
             )
-        found = latents.parse_classes(
+        found = seeding.parse_classes(
             self._wanted.classes, view.facts.num_classes, self._names
         )
         return [found[i % len(found)] for i in range(count)]
@@ -212,7 +212,7 @@ def _film(drawn) -> np.ndarray:
         moving = [sheet.frames() for sheet in drawn.values()]
     for parts in zip(*moving, strict=True):
         sets = dict(zip(names, parts, strict=True))
-        frames.append(images.panels(sets, columns=len(parts[0])))
+        frames.append(pictures.panels(sets, columns=len(parts[0])))
     return np.stack(frames)
 
 

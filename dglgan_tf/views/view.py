@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from dglgan_tf import latents
 from dglgan_tf.compat import tf
 from dglgan_tf.deploy import sampler, truncation
+from dglgan_tf.foundation import seeding
 from dglgan_tf.networks import base, codes
 
 
@@ -38,7 +38,7 @@ class View:
 
     def own_classes(self, seeds) -> np.ndarray:
         """Returns the class that each seed draws, zeros without classes."""
-        return latents.random_labels(seeds, max(self.facts.num_classes, 1))
+        return seeding.random_labels(seeds, max(self.facts.num_classes, 1))
 
     def encode(self, z, weights=None, psi=None) -> np.ndarray:
         """Returns the truncated codes [N, L, D] of latents and class weights.
@@ -59,7 +59,7 @@ class View:
 
     def latents(self, seeds) -> np.ndarray:
         """Returns the latents [N, z_dim] of seeds."""
-        return latents.latents(seeds, self.facts.z_dim)
+        return seeding.latents(seeds, self.facts.z_dim)
 
     def images(self, wanted, weights=None) -> np.ndarray:
         """Returns the images [N, H, W, C] float32 of codes [N, L, D].

@@ -8,7 +8,6 @@ import deploy_networks
 import numpy as np
 import pytest
 
-from dglgan_tf import latents
 from dglgan_tf.deploy import (
     card,
     exporting,
@@ -18,6 +17,7 @@ from dglgan_tf.deploy import (
     saved_model,
     tflite,
 )  # fmt: skip
+from dglgan_tf.foundation import seeding
 from dglgan_tf.metrics import names
 from dglgan_tf.networks import files, stylegan2
 
@@ -261,7 +261,7 @@ def test_tflite_files_agree_with_the_source(kind):
     network = MAKERS[kind]()
     facts = sampler.generator_facts(network)
     sampler.prepare(network)
-    z = latents.latents(range(3), facts.z_dim)
+    z = seeding.latents(range(3), facts.z_dim)
     labels = np.array([0, 2, 1], np.int32)
     limits = {"float32": 1e-4, "float16": 0.03, "dynamic": 0.4}
     for precision, limit in limits.items():
@@ -287,7 +287,7 @@ def test_dynamic_range_leaves_a_third_of_a_large_file():
     whole = tflite.convert(network, facts, "float32")
     assert 2_000_000 <= len(whole) < 1.15 * 4 * network.count_params()
     assert len(tflite.convert(network, facts, "dynamic")) <= 0.35 * len(whole)
-    z = latents.latents(range(2), facts.z_dim)
+    z = seeding.latents(range(2), facts.z_dim)
     expected = sampler.generate(network, z, None, 0.7)
     found = tflite.open_file(whole)(parts.latents_by_name(z, None, 0.7))
     np.testing.assert_allclose(found, expected, atol=1e-4)

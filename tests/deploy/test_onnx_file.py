@@ -6,8 +6,8 @@ import deploy_networks
 import numpy as np
 import pytest
 
-from dglgan_tf import latents
 from dglgan_tf.deploy import exporting, onnx_file, parts, sampler
+from dglgan_tf.foundation import seeding
 
 
 @pytest.mark.slow
@@ -20,7 +20,7 @@ def test_file_agrees_with_the_source_at_any_batch_size(kind):
     sampler.prepare(network)
     run = onnx_file.open_file(onnx_file.convert(network, facts))
     for count in (1, 3):
-        z = latents.latents(range(count), facts.z_dim)
+        z = seeding.latents(range(count), facts.z_dim)
         labels = np.arange(count, dtype=np.int32) if facts.num_classes else None
         for truncation in (facts.untruncated, 0.7):
             expected = sampler.generate(network, z, labels, truncation)

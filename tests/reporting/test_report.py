@@ -138,8 +138,8 @@ def test_pictures_are_the_networks_own(written):
 
     from PIL import Image
 
-    from dglgan_tf import images
     from dglgan_tf.deploy import sampler
+    from dglgan_tf.foundation import pictures
 
     root, text = written
     sheets = json.loads(re.search(r"const sheets = (.*);", text)[1])
@@ -151,7 +151,7 @@ def test_pictures_are_the_networks_own(written):
     drawn = sampler.load(root / "teacher").images(
         np.repeat(range(6), 3), [0, 1, 2] * 6, truncation=0.5
     )
-    expected = images.grid(drawn, 3)[..., 0].astype(int)
+    expected = pictures.grid(drawn, 3)[..., 0].astype(int)
     assert np.abs(found - expected).max() <= 1
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tiny_training as tiny
 
-from dglgan_tf import atomic
+from dglgan_tf.foundation import atomic
 from dglgan_tf.networks import files
 from dglgan_tf.training import checkpoint, ema, optimizers
 

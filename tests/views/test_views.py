@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from dglgan_tf import latents
 from dglgan_tf.deploy import sampler
+from dglgan_tf.foundation import seeding
 from dglgan_tf.networks import base, codes
 from dglgan_tf.views import paths, projector, sefa, sheets
 
@@ -14,7 +14,7 @@ FAMILIES = ("biggan", "stylegan2")
 def _sampled(view, seeds, classes, psi=None):
     """The same images by the sampler, which knows nothing of codes."""
     labels = np.int32(classes) if view.facts.num_classes else None
-    z = latents.latents(seeds, view.facts.z_dim)
+    z = seeding.latents(seeds, view.facts.z_dim)
     return sampler.generate(view.network, z, labels, psi).numpy()
 
 
@@ -38,7 +38,7 @@ def test_interpolation_starts_at_its_seeds(views, family):
     sheet = sheets.interpolation(view, [1, 2], [0, 1], 2)
     ends = _sampled(view, [1, 2], [0, 1])
     np.testing.assert_allclose(sheet.images[[0, 2]], ends, atol=2e-5)
-    z = latents.latents([1, 2], view.facts.z_dim)
+    z = seeding.latents([1, 2], view.facts.z_dim)
     weights = view.class_weights([0, 1])
     weights = None if weights is None else weights.mean(0, keepdims=True)
     middle = view.images(view.encode(paths.slerp(*z, 0.5)[None], weights), weights)

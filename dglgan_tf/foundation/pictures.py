@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 
-from dglgan_tf import atomic
+from dglgan_tf.foundation import atomic
 
 _MARGIN = 6
 

@@ -6,36 +6,36 @@ import json
 import pytest
 import tiny_training as tiny
 
-from dglgan_tf import runs
 from dglgan_tf.data import sources
+from dglgan_tf.foundation import run_directory
 from dglgan_tf.networks import files
 
 
 def test_a_new_folder_becomes_a_run(tmp_path):
-    directory = runs.RunDirectory(tmp_path / "new" / "run")
+    directory = run_directory.RunDirectory(tmp_path / "new" / "run")
     assert directory.check() is False
     assert not (tmp_path / "new").exists()
     assert directory.prepare({"seed": 3}) is False
-    marker = directory.path / runs.MARKER
+    marker = directory.path / run_directory.MARKER
     assert json.loads(marker.read_text()) == {"seed": 3}
     assert directory.prepare({"seed": 4}) is True
     assert json.loads(marker.read_text()) == {"seed": 3}
 
 
 def test_an_empty_folder_is_taken(tmp_path):
-    assert runs.RunDirectory(tmp_path).prepare({}) is False
+    assert run_directory.RunDirectory(tmp_path).prepare({}) is False
 
 
 def test_a_folder_that_was_killed_at_birth_is_taken(tmp_path):
-    (tmp_path / f".{runs.MARKER}.x1y2").write_text("{")
-    assert runs.RunDirectory(tmp_path).prepare({"seed": 1}) is False
-    assert runs.RunDirectory(tmp_path).check() is True
+    (tmp_path / f".{run_directory.MARKER}.x1y2").write_text("{")
+    assert run_directory.RunDirectory(tmp_path).prepare({"seed": 1}) is False
+    assert run_directory.RunDirectory(tmp_path).check() is True
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path):
     (tmp_path / "thesis.tex").write_text("x")
     with pytest.raises(ValueError, match="is not empty and holds no run"):
-        runs.RunDirectory(tmp_path).prepare({})
+        run_directory.RunDirectory(tmp_path).prepare({})
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
@@ -43,11 +43,11 @@ def test_a_file_is_refused(tmp_path):
     path = tmp_path / "run"
     path.write_text("x")
     with pytest.raises(ValueError, match="is a file: name a folder"):
-        runs.RunDirectory(path).check()
+        run_directory.RunDirectory(path).check()
 
 
 def test_snapshots_are_ordered_by_number_and_pruned(tmp_path):
-    directory = runs.RunDirectory(tmp_path)
+    directory = run_directory.RunDirectory(tmp_path)
     for images in (9_000, 1_000_000_000, 20_000, 999):
         directory.snapshot_path(images).write_bytes(b"")
     (tmp_path / ".network-snapshot-000001.safetensors.abc").write_bytes(b"")
@@ -62,7 +62,7 @@ def test_snapshots_are_ordered_by_number_and_pruned(tmp_path):
 
 
 def test_done_is_a_file(tmp_path):
-    directory = runs.RunDirectory(tmp_path)
+    directory = run_directory.RunDirectory(tmp_path)
     assert not directory.is_done
     directory.mark_done("5 images")
     assert directory.is_done and (tmp_path / "DONE").read_text() == "5 images\n"
@@ -75,9 +75,9 @@ def test_weights_are_found_by_file_run_and_stage(tmp_path, monkeypatch):
     network = tiny.stylegan2_pair()[1]()
     files.save_networks(newest, {"discriminator": network})
     (newest.parent / "network-snapshot-000002.safetensors").write_bytes(b"")
-    assert runs.find_weights(str(newest)) == newest
-    assert runs.find_weights(str(newest.parent)) == newest
-    assert runs.find_weights("teacher", tmp_path / "recipe") == newest
+    assert run_directory.find_weights(str(newest)) == newest
+    assert run_directory.find_weights(str(newest.parent)) == newest
+    assert run_directory.find_weights("teacher", tmp_path / "recipe") == newest
 
 
 @pytest.mark.parametrize(
@@ -90,15 +90,15 @@ def test_weights_are_found_by_file_run_and_stage(tmp_path, monkeypatch):
 def test_missing_weights_say_what_to_do(tmp_path, monkeypatch, name, sentence):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=sentence):
-        runs.find_weights(name)
+        run_directory.find_weights(name)
     (tmp_path / "nowhere").mkdir()
     with pytest.raises(ValueError, match="no "):
-        runs.find_weights(name)
+        run_directory.find_weights(name)
 
 
 @pytest.mark.parametrize("name", ["fashion_biggan", "fashion_stylegan2"])
 def test_bundled_networks_are_those_of_their_provenance_and_know_their_classes(name):
-    folder = runs.find_weights(f"bundled/{name}_teacher").parent
+    folder = run_directory.find_weights(f"bundled/{name}_teacher").parent
     stated = json.loads((folder / f"{name}.json").read_text())["sha256"]
     assert len(stated) == 2
     for file, digest in stated.items():

@@ -11,7 +11,7 @@ import json
 import re
 from pathlib import Path
 
-from dglgan_tf import atomic
+from dglgan_tf.foundation import atomic
 
 MARKER = "training_options.json"
 _SNAPSHOT = re.compile(r"network-snapshot-(\d{6,})\.safetensors$")
@@ -104,7 +104,7 @@ def find_weights(name: str, siblings=None) -> Path:
       ValueError: nothing there; says what was expected and what to do.
     """
     if name.startswith("bundled/"):
-        path = Path(__file__).parent / f"{name}.safetensors"
+        path = Path(__file__).parents[1] / f"{name}.safetensors"
         if path.is_file():
             return path
         known = sorted(p.stem for p in path.parent.glob("*.safetensors"))
