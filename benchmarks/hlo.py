@@ -12,7 +12,7 @@ import re
 
 from absl import flags
 
-from dglgan_tf import config as manners
+from dglgan_tf.config import gin_files as manners
 
 _FAMILY = flags.DEFINE_enum("family", "biggan", ["biggan", "stylegan2"], "Networks.")
 _PHASE = flags.DEFINE_enum("phase", "d", ["g", "d"], "Which player's step.")

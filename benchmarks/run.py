@@ -18,7 +18,7 @@ import time
 
 from absl import flags
 
-from dglgan_tf import config as manners
+from dglgan_tf.config import gin_files as manners
 
 SUBJECTS = ("peak", "training", "data", "conversion", "metrics", "startup")
 _SUBJECT = flags.DEFINE_multi_enum("subject", [], SUBJECTS, "What; default all.")

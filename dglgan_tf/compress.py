@@ -7,9 +7,9 @@ import os
 
 from absl import flags
 
-from dglgan_tf import config
+from dglgan_tf.config import gin_files
 
-config.define_flags()
+gin_files.define_flags()
 _RUN_DIR = flags.DEFINE_string(
     "run_dir", None, "Folder of the recipe; default runs/<name of the gin file>."
 )
@@ -21,11 +21,11 @@ _DRY_RUN = flags.DEFINE_bool(
 def main(argv) -> int:
     """Parses the configuration and runs the stages."""
     del argv
-    config.parse_flags()
+    gin_files.parse_flags()
     from dglgan_tf import hosts, recipe
 
     recipe.run(
-        _RUN_DIR.value or config.default_run_dir(),
+        _RUN_DIR.value or gin_files.default_run_dir(),
         dry_run=_DRY_RUN.value,
         hosts=hosts.from_environment(os.environ),
     )
@@ -34,7 +34,7 @@ def main(argv) -> int:
 
 def entry() -> None:
     """Console script."""
-    config.run_entry(main)
+    gin_files.run_entry(main)
 
 
 if __name__ == "__main__":

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from absl import flags
 
-from dglgan_tf import config
+from dglgan_tf.config import gin_files
 
-config.define_flags()
+gin_files.define_flags()
 _LIMITS = {
     "macs": flags.DEFINE_string(
         "max_macs", None, "Multiply-accumulates of an image: 20% of the teacher, 5.2G."
@@ -47,7 +47,7 @@ def main(argv) -> int:
         )
     if not all(place.strip().isdigit() for place in _KEEP.value):
         raise ValueError(f"keep={','.join(_KEEP.value)} must be numbers from 0")
-    config.parse_flags()
+    gin_files.parse_flags()
     from dglgan_tf import narrowing
 
     ((measure, limit),) = given.items()
@@ -72,7 +72,7 @@ def main(argv) -> int:
 
 def entry() -> None:
     """Console script."""
-    config.run_entry(main)
+    gin_files.run_entry(main)
 
 
 if __name__ == "__main__":

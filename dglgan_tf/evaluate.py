@@ -11,7 +11,7 @@ from pathlib import Path
 
 from absl import flags
 
-from dglgan_tf import config
+from dglgan_tf.config import gin_files
 
 _RUN = flags.DEFINE_string("run", None, "Run directory whose snapshots are judged.")
 _CHECKPOINTS = flags.DEFINE_enum(
@@ -284,7 +284,7 @@ def _to_tensorboard(folder, found, seen):
 
 def entry() -> None:
     """Console script."""
-    config.run_entry(main)
+    gin_files.run_entry(main)
 
 
 if __name__ == "__main__":

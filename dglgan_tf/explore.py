@@ -16,7 +16,7 @@ from pathlib import Path
 
 from absl import flags
 
-from dglgan_tf import config
+from dglgan_tf.config import gin_files
 
 SHOWS = ("interpolation", "truncation", "classes", "walk", "mixing", "directions")
 SHOWS += ("neighbours", "projection")
@@ -114,7 +114,7 @@ def _wanted(seeds):
 
 def entry() -> None:
     """Console script."""
-    config.run_entry(main)
+    gin_files.run_entry(main)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ above the tolerance; nothing is written then.
 
 from absl import flags
 
-from dglgan_tf import config
+from dglgan_tf.config import gin_files
 
 _NETWORK = flags.DEFINE_string(
     "network", None, "Run directory, .safetensors file or bundled/NAME."
@@ -120,7 +120,7 @@ def _judge(stack):
         if asked:
             raise
         logging.warning(
-            "no distance to real images is measured: %s", config.sentence(error)
+            "no distance to real images is measured: %s", gin_files.sentence(error)
         )
         return None
     stack.callback(judge.close)
@@ -132,7 +132,7 @@ def _judge(stack):
 
 def entry() -> None:
     """Console script."""
-    config.run_entry(main)
+    gin_files.run_entry(main)
 
 
 if __name__ == "__main__":

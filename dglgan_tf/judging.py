@@ -124,7 +124,7 @@ def source_of_run(run_dir) -> data_base.Source:
     Raises:
       ValueError: no run, or its data cannot be told.
     """
-    from dglgan_tf import config
+    from dglgan_tf.config import gin_files
 
     path = Path(run_dir) / "config.gin"
     if not path.is_file():
@@ -134,13 +134,13 @@ def source_of_run(run_dir) -> data_base.Source:
         )
     with gin.unlock_config():
         gin.clear_config()
-        config.parse([str(path)], [])
+        gin_files.parse([str(path)], [])
     try:
         reference = gin.query_parameter("train.source")
         return reference.scoped_configurable_fn()
     except (ValueError, AttributeError) as error:
         raise ValueError(
-            f"{path} does not say which data it used ({config.sentence(error)}): give "
+            f"{path} does not say which data it used ({gin_files.sentence(error)}): give "
             "--data"
         ) from error
 

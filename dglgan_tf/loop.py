@@ -9,8 +9,8 @@ from pathlib import Path
 
 import gin
 
-from dglgan_tf import arguments
 from dglgan_tf.compat import tf
+from dglgan_tf.config import fields
 from dglgan_tf.training import alarms, checkpoint, trainer
 
 
@@ -47,7 +47,7 @@ class Schedule:
     max_bad_batches: int = 100
 
     def __post_init__(self):
-        arguments.check(
+        fields.check(
             self,
             least={"max_skipped": 0, "max_rollbacks": 0, "max_bad_batches": 0},
             positive=(

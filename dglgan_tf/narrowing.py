@@ -7,7 +7,7 @@ from pathlib import Path
 
 import gin
 
-from dglgan_tf import config
+from dglgan_tf.config import gin_files as config
 from dglgan_tf.cost import latency, macs, solver, tables
 from dglgan_tf.foundation import atomic
 from dglgan_tf.networks import base, weightless

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from absl import flags
 
-from dglgan_tf import config
+from dglgan_tf.config import gin_files
 
 _NETWORK = flags.DEFINE_multi_string(
     "network",
@@ -83,7 +83,7 @@ def _load():
 
 def entry() -> None:
     """Console script."""
-    config.run_entry(main)
+    gin_files.run_entry(main)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from absl import flags
 
-from dglgan_tf import config
+from dglgan_tf.config import gin_files
 
 _NETWORK = flags.DEFINE_string(
     "network",
@@ -130,7 +130,7 @@ def _write(pixels, seeds, labels, columns):
 
 def entry() -> None:
     """Console script."""
-    config.run_entry(main)
+    gin_files.run_entry(main)
 
 
 if __name__ == "__main__":

@@ -8,9 +8,10 @@ import os
 
 from absl import flags
 
-from dglgan_tf import config, presets
+from dglgan_tf import presets
+from dglgan_tf.config import gin_files
 
-config.define_flags()
+gin_files.define_flags()
 presets.define_flags()
 _RUN_DIR = flags.DEFINE_string(
     "run_dir", None, "Folder of the run; default OUTDIR/<name of gin file or data>."
@@ -26,7 +27,7 @@ def main(argv) -> int:
     del argv
     values = flags.FLAGS
     files, bindings = presets.from_flags(values)
-    config.parse(files, [*bindings, *values.gin_param, *values.gin_bindings])
+    gin_files.parse(files, [*bindings, *values.gin_param, *values.gin_bindings])
     from dglgan_tf import experiment, hosts
 
     experiment.run(
@@ -39,7 +40,7 @@ def main(argv) -> int:
 
 def entry() -> None:
     """Console script."""
-    config.run_entry(main)
+    gin_files.run_entry(main)
 
 
 if __name__ == "__main__":

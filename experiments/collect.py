@@ -336,7 +336,7 @@ def main(argv) -> int:
 
 
 if __name__ == "__main__":
-    from dglgan_tf import config
+    from dglgan_tf.config import gin_files
     from experiments import run  # noqa: F401  defines the flags
 
-    config.run_entry(main)
+    gin_files.run_entry(main)

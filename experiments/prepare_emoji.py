@@ -19,7 +19,7 @@ from pathlib import Path
 
 from absl import flags
 
-from dglgan_tf import config
+from dglgan_tf.config import gin_files
 
 _PACKAGE = flags.DEFINE_string("package", None, "The .tgz of npm.")
 _DEST = flags.DEFINE_string("dest", "datasets/emoji64.zip", "The data set to write.")
@@ -100,4 +100,4 @@ def _on_white(content: bytes) -> bytes:
 
 
 if __name__ == "__main__":
-    config.run_entry(main)
+    gin_files.run_entry(main)

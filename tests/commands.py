@@ -8,7 +8,7 @@ from pathlib import Path
 
 from absl import flags
 
-from dglgan_tf import config
+from dglgan_tf.config import gin_files
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -42,8 +42,8 @@ class Command:
             for flag in self.flags.values():
                 flag.unparse()
             try:
-                left = config._parse_flags(self.module.main, argv)
-                code = config._guarded(self.module.main, left)
+                left = gin_files._parse_flags(self.module.main, argv)
+                code = gin_files._guarded(self.module.main, left)
             except SystemExit as stopped:
                 code = stopped.code
         return code, out.getvalue(), said.getvalue()

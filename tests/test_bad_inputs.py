@@ -93,9 +93,9 @@ def place(tmp_path_factory):
 @pytest.fixture(scope="module")
 def known():
     """Every command, loaded once, and toy networks that gin files may name."""
-    from dglgan_tf import config
+    from dglgan_tf.config import gin_files
 
-    config.register()
+    gin_files.register()
     for toy in (tiny_training.Linear, tiny_training.Quadratic):
         if f"toys.{toy.__name__}" not in gin.config._REGISTRY:
             gin.external_configurable(toy, module="toys")

@@ -10,14 +10,14 @@ import pytest
 from PIL import Image
 from scipy import stats
 
-from dglgan_tf import config
+from dglgan_tf.config import gin_files
 from experiments import arms, collect, prepare_emoji
 
 
 @pytest.mark.parametrize("suite", arms.SUITES.values(), ids=lambda suite: suite.name)
 def test_every_arm_is_configured(suite, monkeypatch):
     monkeypatch.chdir(arms.FOLDER.parent)
-    config.parse([str(suite.gin_file)], ["train.seed = 3"])
+    gin_files.parse([str(suite.gin_file)], ["train.seed = 3"])
     text = suite.gin_file.read_text() + (arms.FOLDER / "arms.gin").read_text()
     for name, arm in suite.arms.items():
         assert re.search(rf"^{name}/Schedule.total_images = ", text, re.M), name

@@ -8,12 +8,13 @@ import re
 import gin
 import pytest
 
-from dglgan_tf import config, experiment
+from dglgan_tf import experiment
 from dglgan_tf.compat import tf
+from dglgan_tf.config import gin_files
 from dglgan_tf.foundation import run_directory
 from dglgan_tf.networks import files
 
-FOLDER = config.gin_roots()[0]
+FOLDER = gin_files.gin_roots()[0]
 USER_FILES = sorted(p.relative_to(FOLDER).as_posix() for p in FOLDER.glob("*.gin"))
 METHOD_FILES = sorted(
     p.relative_to(FOLDER).as_posix()
@@ -111,9 +112,9 @@ def test_header_says_row_metric_hardware_deviations(name):
 
 @pytest.mark.parametrize("name", USER_FILES)
 def test_parses_strictly(name):
-    config.parse([name], [])
+    gin_files.parse([name], [])
     with pytest.raises(ValueError, match="Trainer"):
-        config.parse([name], ["Trainer.bach_size = 4"])
+        gin_files.parse([name], ["Trainer.bach_size = 4"])
 
 
 def stages():
@@ -127,7 +128,7 @@ def stages():
 @pytest.mark.filterwarnings("ignore:Even though the")  # tf.data stays a graph
 @pytest.mark.parametrize("name", [n for n in USER_FILES if n not in METHOD_FILES])
 def test_runs_two_steps(name, tmp_path):
-    config.parse([name], tiny(name))
+    gin_files.parse([name], tiny(name))
     text = _structure(gin.config_str())
     if text in _ran:  # rows of the paper that differ in what is made tiny here
         return

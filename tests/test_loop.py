@@ -15,7 +15,8 @@ import pytest
 import tiny_runs
 import tiny_training as tiny
 
-from dglgan_tf import config, loop, progress, starting
+from dglgan_tf import loop, progress, starting
+from dglgan_tf.config import gin_files
 from dglgan_tf.foundation import atomic, run_directory
 from dglgan_tf.losses import adversarial
 from dglgan_tf.networks import files
@@ -202,7 +203,7 @@ def test_a_full_disk_keeps_the_newest_snapshot(tmp_path, monkeypatch, capsys):
     def main(argv):
         toy_run(tmp_path / "run", Schedule__snapshot_every_images=8)
 
-    assert config._guarded(main, ["x"]) == config.USER_ERROR
+    assert gin_files._guarded(main, ["x"]) == gin_files.USER_ERROR
     said = capsys.readouterr().err.strip().split("\n")[-1]
     assert "cannot save" in said and "No space left on device" in said
     assert "can continue from network-snapshot-000000" in said
@@ -228,7 +229,7 @@ def test_a_run_that_stays_bad_gives_up_and_names_the_tensor(tmp_path, capsys):
     def main(argv):
         tiny_runs.run(tmp_path / "run", TOYS, SOURCE)
 
-    assert config._guarded(main, ["x"]) == config.DIVERGED
+    assert gin_files._guarded(main, ["x"]) == gin_files.DIVERGED
     said = capsys.readouterr().err.strip().split("\n")[-1]
     assert (
         "more than Schedule.max_skipped=2 updates were not finite before step 3" in said

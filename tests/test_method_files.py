@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import test_gin_files as gin_files
 
-from dglgan_tf import config, experiment
+from dglgan_tf import experiment
 from dglgan_tf.compat import tf
+from dglgan_tf.config import gin_files as config
 from dglgan_tf.data import sources
 from dglgan_tf.networks import base, files
 

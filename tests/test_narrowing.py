@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from dglgan_tf import config, narrowing
+from dglgan_tf import narrowing
+from dglgan_tf.config import gin_files
 from dglgan_tf.networks import widths
 
 # Attention needs 8 channels; the teacher's scope must not be narrowed with the student.
@@ -28,7 +29,7 @@ train.generator = @StyleGAN2Generator
 def recipe(request, tmp_path):
     path = tmp_path / f"{request.param}.gin"
     path.write_text(FAMILIES[request.param])
-    config.parse([str(path)], [])
+    gin_files.parse([str(path)], [])
     return path
 
 
@@ -42,7 +43,7 @@ def test_a_fifth_of_the_macs(recipe, tmp_path):
     teacher_macs = design.costs["teacher"].macs
     assert 0.98 * 0.2 <= design.costs["student"].macs / teacher_macs <= 0.2
     assert design.reached == design.costs["student"].macs
-    config.parse([str(out)], [])
+    gin_files.parse([str(out)], [])
     written, untouched = narrowing.configured()
     assert untouched.get_config() == teacher.get_config()
     assert widths.widths(written) == design.changes["channels"]
@@ -56,7 +57,7 @@ def test_a_fifth_of_the_macs(recipe, tmp_path):
 def test_parameters_with_a_shallower_mapping(tmp_path):
     path = tmp_path / "style.gin"
     path.write_text(FAMILIES["stylegan2"])
-    config.parse([str(path)], [])
+    gin_files.parse([str(path)], [])
     with pytest.raises(ValueError, match="even widths .*mapping network"):
         narrowing.solve(narrowing.Request("params", "2%"))
     request = narrowing.Request("params", "60k", mapping_layers=2, keep=(0,))

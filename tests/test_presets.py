@@ -7,7 +7,8 @@ import pytest
 from absl import flags
 from PIL import Image
 
-from dglgan_tf import config, presets
+from dglgan_tf import presets
+from dglgan_tf.config import gin_files
 from dglgan_tf.foundation import run_directory
 
 FILES = ["families/stylegan2.gin"]
@@ -71,7 +72,7 @@ def test_flags_win_over_files():
     )  # fmt: skip
     files, bindings = presets.from_flags(values)
     assert files == FILES
-    config.parse(files, bindings)
+    gin_files.parse(files, bindings)
     wanted = {
         "open_source.name": "photos",
         "subset.max_images": 10,

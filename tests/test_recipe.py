@@ -3,7 +3,8 @@
 import gin
 import pytest
 
-from dglgan_tf import config, experiment, recipe
+from dglgan_tf import experiment, recipe
+from dglgan_tf.config import gin_files
 from dglgan_tf.foundation import run_directory
 
 
@@ -27,7 +28,7 @@ def started(monkeypatch):
 
 def stages(*names, bindings=()):
     wanted = [f"compress.stages = {list(names)}", "Schedule.total_images = 1"]
-    config.parse([], [*wanted, *bindings])
+    gin_files.parse([], [*wanted, *bindings])
 
 
 def test_stages_run_in_order_in_their_scopes(tmp_path, started):

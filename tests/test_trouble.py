@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dglgan_tf import config, loop
+from dglgan_tf import loop
+from dglgan_tf.config import gin_files
 from dglgan_tf.data import sources
 from tests import tiny_runs
 from tests import tiny_training as tiny
@@ -47,7 +48,7 @@ def test_a_file_system_that_fills_up_and_has_room_again(small_disk, tmp_path, ca
     def main(argv):
         run(small_disk / "run", source)
 
-    assert config._guarded(main, ["x"]) == config.USER_ERROR
+    assert gin_files._guarded(main, ["x"]) == gin_files.USER_ERROR
     said = capsys.readouterr().err.strip().split("\n")[-1]
     assert "No space left on device" in said
     assert tiny_runs.newest(small_disk / "run")[1]["images"] in (8, 16)  # readable

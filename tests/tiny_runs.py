@@ -4,7 +4,8 @@ import json
 
 import gin
 
-from dglgan_tf import config, experiment
+from dglgan_tf import experiment
+from dglgan_tf.config import gin_files
 from dglgan_tf.data import sources
 from dglgan_tf.networks import files
 
@@ -20,7 +21,7 @@ def bind(goal, total, tiny_sgd, **bindings):
       tiny_sgd: optimizer factory of both networks.
       **bindings: such as Schedule__tick_images=8.
     """
-    config.register()
+    gin_files.register()
     defaults = {
         "Trainer.objective": goal,
         "Trainer.batch_size": 8,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from absl import flags
 
-from dglgan_tf import config
+from dglgan_tf.config import gin_files
 
 _SOURCE = flags.DEFINE_string("source", None, "Checkpoint file or folder.")
 _DEST = flags.DEFINE_string("dest", None, "Folder that receives the result.")
@@ -74,4 +74,4 @@ def main(argv) -> int:
 
 
 if __name__ == "__main__":
-    config.run_entry(main)
+    gin_files.run_entry(main)

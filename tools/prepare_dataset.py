@@ -19,7 +19,7 @@ import tqdm
 from absl import flags
 from PIL import Image
 
-from dglgan_tf import config
+from dglgan_tf.config import gin_files
 from dglgan_tf.data import check, images, plan, prepare, sources, writers
 
 _SOURCE = flags.DEFINE_string("source", None, "What to read.", required=True)
@@ -145,4 +145,4 @@ def _underscored(argument: str) -> str:
 
 if __name__ == "__main__":
     sys.argv[1:] = map(_underscored, sys.argv[1:])
-    config.run_entry(main)
+    gin_files.run_entry(main)

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 
-from dglgan_tf import arguments
+from dglgan_tf.config import fields
 from dglgan_tf.layers import conditional_norm
 from dglgan_tf.training import objective, optimizers, phase, state
 
@@ -29,7 +29,7 @@ class Layout:
         return dataclasses.replace(self, g_microbatches=g, d_microbatches=d)
 
     def __post_init__(self):
-        arguments.check(self, owner="Trainer")
+        fields.check(self, owner="Trainer")
 
 
 def parts(batch_size: int, replicas: int, given: int, limit: int | None) -> int:

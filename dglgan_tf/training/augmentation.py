@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import gin
 
-from dglgan_tf import arguments
 from dglgan_tf.compat import tf
+from dglgan_tf.config import fields
 from dglgan_tf.layers import updates
 from dglgan_tf.training import ada, state
 
@@ -41,7 +41,7 @@ class Augmentation:
     of_teacher: bool = True
 
     def __post_init__(self):
-        arguments.check(self)
+        fields.check(self)
         for name in ("probability", "target"):
             value = getattr(self, name)
             if value is not None and value > 1:

@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 
 import gin
 
-from dglgan_tf import arguments
 from dglgan_tf.compat import tf
+from dglgan_tf.config import fields
 from dglgan_tf.losses import guidance as guidance_terms
 from dglgan_tf.losses import regularizers
 from dglgan_tf.training import augmentation, penalties, views
@@ -113,7 +113,7 @@ class Objective:
     terms: Sequence[loss_terms.Term] = ()
 
     def __post_init__(self):
-        arguments.check(self)
+        fields.check(self)
         if isinstance(self.terms, loss_terms.Term):
             raise ValueError("Objective.terms must be a list: write [ ] around it")
         for term in self.terms:

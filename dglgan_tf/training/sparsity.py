@@ -8,8 +8,8 @@ import dataclasses
 
 import gin
 
-from dglgan_tf import arguments
 from dglgan_tf.compat import tf
+from dglgan_tf.config import fields
 from dglgan_tf.networks import base, weightless
 from dglgan_tf.training import phase, sparse, state
 
@@ -39,7 +39,7 @@ class DynamicSparsity:
     total_images: int = gin.REQUIRED
 
     def __post_init__(self):
-        arguments.check(self, positive=("g_density", "d_density"))
+        fields.check(self, positive=("g_density", "d_density"))
         for name in ("g_density", "d_density", "share", "final_share"):
             if getattr(self, name) > 1:
                 raise ValueError(

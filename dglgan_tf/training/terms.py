@@ -16,8 +16,8 @@ from collections.abc import Callable, Sequence
 
 import gin
 
-from dglgan_tf import arguments
 from dglgan_tf.compat import tf
+from dglgan_tf.config import fields
 from dglgan_tf.layers import projection, taps, updates
 from dglgan_tf.losses import distillation, regularizers, top_k
 from dglgan_tf.networks import base, weightless
@@ -39,7 +39,7 @@ class Term:
     needs_teacher_generator = False
 
     def __post_init__(self):
-        arguments.check(self)
+        fields.check(self)
 
     @property
     def name(self) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 import gin
 from absl import app, flags, logging
 
-from dglgan_tf import bindings as bindings_of_gin
+from dglgan_tf.config import bindings as bindings_of_gin
 
 USER_ERROR = 2
 DIVERGED = 3
@@ -28,7 +28,7 @@ _OF_PARSING = (
 
 def gin_roots() -> list[Path]:
     """Folders in which gin files are looked up by name: the clone's, the wheel's."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     folders = (package.parent / "gin", package / "gin_files")
     return [folder for folder in folders if folder.is_dir()]
 
@@ -233,7 +233,7 @@ def _plain_log() -> None:
     logging.use_absl_handler()
     handler = logging.get_absl_handler()
     handler.setFormatter(None)
-    package = str(Path(__file__).parent)
+    package = str(Path(__file__).parents[1])
     handler.addFilter(
         lambda record: (
             record.levelno >= std_logging.WARNING or record.pathname.startswith(package)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from dglgan_tf import arguments
+from dglgan_tf.config import fields
 
 
 @dataclasses.dataclass
@@ -26,7 +26,7 @@ class Numbers:
 
 def check(**changed):
     numbers = dataclasses.replace(Numbers(), **changed)
-    arguments.check(numbers, least={"tries": 0}, positive=["length"])
+    fields.check(numbers, least={"tries": 0}, positive=["length"])
 
 
 def test_what_fits_passes():
@@ -59,4 +59,4 @@ def test_what_does_not_fit_is_named(name, value, rule):
 
 def test_another_owner_can_be_named():
     with pytest.raises(ValueError, match=r"Trainer\.count=0 must be"):
-        arguments.check(Numbers(count=0), owner="Trainer")
+        fields.check(Numbers(count=0), owner="Trainer")

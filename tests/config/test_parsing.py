@@ -8,9 +8,9 @@ from pathlib import Path
 import gin
 import pytest
 
-from dglgan_tf import config
+from dglgan_tf.config import gin_files
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def command(*arguments, folder, first_on_path=REPOSITORY):
@@ -68,8 +68,8 @@ def test_mistakes_on_the_command_line_end_at_once(blocked, arguments, sentence):
 def test_gin_files_are_found_by_path_and_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.gin").write_text("")
-    assert config.find_gin_file("mine.gin") == "mine.gin"
-    named = {config.find_gin_file(n) for n in ("biggan128", "gin/biggan128.gin")}
+    assert gin_files.find_gin_file("mine.gin") == "mine.gin"
+    named = {gin_files.find_gin_file(n) for n in ("biggan128", "gin/biggan128.gin")}
     assert len(named) == 1 and named.pop().endswith("gin/biggan128.gin")
 
 
@@ -78,7 +78,7 @@ def test_a_missing_gin_file_names_close_matches(tmp_path, monkeypatch):
     with pytest.raises(
         ValueError, match="no gin file 'fashion_bigan.gin'.*did you mean"
     ):
-        config.parse(["fashion_bigan.gin"], [])
+        gin_files.parse(["fashion_bigan.gin"], [])
 
 
 @pytest.mark.parametrize(
@@ -93,14 +93,14 @@ def test_a_missing_gin_file_names_close_matches(tmp_path, monkeypatch):
 )
 def test_unknown_names_and_values_are_errors(binding, sentence):
     with pytest.raises(ValueError, match=sentence) as raised:
-        config.parse([], [binding])
-    assert "\n" not in config.sentence(raised.value)
+        gin_files.parse([], [binding])
+    assert "\n" not in gin_files.sentence(raised.value)
 
 
 def test_later_bindings_win_over_files(tmp_path):
     path = tmp_path / "a.gin"
     path.write_text("Schedule.total_images = 5\nSchedule.tick_images = 6\n")
-    config.parse([str(path)], ["Schedule.tick_images = 7"])
+    gin_files.parse([str(path)], ["Schedule.tick_images = 7"])
     assert gin.query_parameter("Schedule.total_images") == 5
     assert gin.query_parameter("Schedule.tick_images") == 7
 
@@ -108,7 +108,9 @@ def test_later_bindings_win_over_files(tmp_path):
 def test_a_missing_value_is_the_users_to_mend(capsys):
     from dglgan_tf import loop
 
-    assert config._guarded(lambda argv: loop.Schedule(), ["x"]) == config.USER_ERROR
+    assert (
+        gin_files._guarded(lambda argv: loop.Schedule(), ["x"]) == gin_files.USER_ERROR
+    )
     assert "total_images" in capsys.readouterr().err
 
 
@@ -129,7 +131,7 @@ def raising(error):
     ],
 )
 def test_errors_become_a_sentence_and_a_code(capsys, error, code, text):
-    assert config._guarded(raising(error), ["x"]) == code
+    assert gin_files._guarded(raising(error), ["x"]) == code
     shown = capsys.readouterr().err
     assert text in shown and shown.count("\n") == 1 and "Traceback" not in shown
 
@@ -137,7 +139,7 @@ def test_errors_become_a_sentence_and_a_code(capsys, error, code, text):
 @pytest.mark.parametrize("error", [RuntimeError("x"), TypeError("x"), KeyError("x")])
 def test_defects_keep_their_traceback(error):
     with pytest.raises(type(error)):
-        config._guarded(raising(error), ["x"])
+        gin_files._guarded(raising(error), ["x"])
 
 
 def test_an_error_inside_tf_data_is_named(capsys):
@@ -152,7 +154,7 @@ def test_an_error_inside_tf_data_is_named(capsys):
         ):
             pass
 
-    assert config._guarded(main, ["x"]) == config.USER_ERROR
+    assert gin_files._guarded(main, ["x"]) == gin_files.USER_ERROR
     shown = capsys.readouterr().err
     assert "image 0.png cannot be read: replace it" in shown
     assert "Traceback" not in shown and shown.count("\n") == 1
@@ -162,7 +164,7 @@ def test_an_error_of_tensorflow_itself_is_a_defect():
     from dglgan_tf.compat import tf
 
     with pytest.raises(tf.errors.InvalidArgumentError):
-        config._guarded(lambda argv: tf.reshape([1, 2], [3]), ["x"])
+        gin_files._guarded(lambda argv: tf.reshape([1, 2], [3]), ["x"])
 
 
 @pytest.mark.slow
