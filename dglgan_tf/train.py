@@ -8,11 +8,11 @@ import os
 
 from absl import flags
 
-from dglgan_tf import presets
+from dglgan_tf.cli import nvidia_flags
 from dglgan_tf.config import gin_files
 
 gin_files.define_flags()
-presets.define_flags()
+nvidia_flags.define_flags()
 _RUN_DIR = flags.DEFINE_string(
     "run_dir", None, "Folder of the run; default OUTDIR/<name of gin file or data>."
 )
@@ -26,12 +26,12 @@ def main(argv) -> int:
     """Parses the configuration and runs the training."""
     del argv
     values = flags.FLAGS
-    files, bindings = presets.from_flags(values)
+    files, bindings = nvidia_flags.from_flags(values)
     gin_files.parse(files, [*bindings, *values.gin_param, *values.gin_bindings])
     from dglgan_tf import experiment, hosts
 
     experiment.run(
-        _RUN_DIR.value or presets.run_dir(values),
+        _RUN_DIR.value or nvidia_flags.run_dir(values),
         dry_run=_DRY_RUN.value,
         hosts=hosts.from_environment(os.environ),
     )

@@ -7,7 +7,7 @@ import pytest
 from absl import flags
 from PIL import Image
 
-from dglgan_tf import presets
+from dglgan_tf.cli import nvidia_flags
 from dglgan_tf.config import gin_files
 from dglgan_tf.foundation import run_directory
 
@@ -17,7 +17,7 @@ FILES = ["families/stylegan2.gin"]
 def given(*arguments):
     """Returns the flags of a command line of `train`."""
     values = flags.FlagValues()
-    presets.define_flags(values)
+    nvidia_flags.define_flags(values)
     flags.DEFINE_multi_string("gin_file", [], "Gin files.", flag_values=values)
     values(["train", *arguments])
     return values
@@ -48,7 +48,7 @@ def pictures(tmp_path_factory):
     ],
 )
 def test_automatic_follows_the_resolution(resolution, batch, gamma, rate, base):
-    found = presets.automatic(resolution)
+    found = nvidia_flags.automatic(resolution)
     assert found.batch == batch
     assert found.gamma == pytest.approx(gamma, rel=1e-12)
     assert (found.learning_rate, found.channel_base) == (rate, base)
@@ -56,10 +56,10 @@ def test_automatic_follows_the_resolution(resolution, batch, gamma, rate, base):
 
 
 def test_gamma_and_half_life_follow_the_batch_that_is_given():
-    found = presets.automatic(128, batch=8)
+    found = nvidia_flags.automatic(128, batch=8)
     assert (found.batch, found.gamma) == (8, pytest.approx(0.0002 * 128**2 / 8))
     assert (found.ema_kimg, found.group) == (2.5, 4)
-    assert presets.automatic(128, batch=8, devices=4).group == 2
+    assert nvidia_flags.automatic(128, batch=8, devices=4).group == 2
 
 
 def test_flags_win_over_files():
@@ -70,7 +70,7 @@ def test_flags_win_over_files():
         "--teacher=a,b",
         "--aug=ada", "--target=0.7", "--freezed=2", "--fit=pad", "--metrics=kid1k",
     )  # fmt: skip
-    files, bindings = presets.from_flags(values)
+    files, bindings = nvidia_flags.from_flags(values)
     assert files == FILES
     gin_files.parse(files, bindings)
     wanted = {
@@ -111,7 +111,7 @@ def test_flags_win_over_files():
 def test_refusals(pictures, arguments, words):
     values = given(*(text.format(pictures) for text in arguments))
     with pytest.raises(ValueError, match=words):
-        presets.from_flags(values)
+        nvidia_flags.from_flags(values)
 
 
 def test_classes_are_asked_for(pictures, tmp_path):
@@ -120,7 +120,7 @@ def test_classes_are_asked_for(pictures, tmp_path):
     (flat / "a.png").write_bytes((pictures / "dog" / "0.png").read_bytes())
     values = given(f"--data={flat}", "--fit=crop", "--cond=1")
     with pytest.raises(ValueError, match="has no classes; put images into sub-folders"):
-        presets.from_flags(values)
+        nvidia_flags.from_flags(values)
 
 
 @pytest.mark.slow
