@@ -78,7 +78,7 @@ setup(
     package_data={
         "dglgan_tf": ["bundled/*"],
         "dglgan_tf.data": ["embedded/*"],
-        "dglgan_tf.ops": ["native_code/*"],
+        "dglgan_tf.native": ["code/*"],
         "dglgan_tf.reporting": ["page.html"],
         GIN_FILES: ["*.gin", "*/*.gin"],
     },

@@ -7,7 +7,7 @@ apart: their cost is memory traffic, not arithmetic.
 
 import numpy as np
 
-from dglgan_tf.ops import winograd
+from dglgan_tf.native import convolutions
 
 
 def count(concrete) -> dict[str, int]:
@@ -73,12 +73,12 @@ def _macs(operation) -> int:
 
 
 def _products(operation) -> int:
-    """Multiplications of an operation of `ops.winograd`."""
+    """Multiplications of an operation of `native.convolutions`."""
     x, other = operation.inputs
-    way = winograd.WAYS[operation.get_attr("way")]
+    way = convolutions.WAYS[operation.get_attr("way")]
     turned = "Gradient" not in operation.type and operation.get_attr("turned")
     outputs = other.shape[2 if turned else 3]
-    return winograd.products(x, int(outputs), way)
+    return convolutions.products(x, int(outputs), way)
 
 
 def _size(tensor) -> int:

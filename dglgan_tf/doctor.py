@@ -135,13 +135,13 @@ def devices() -> Iterator[Finding]:
 
 def _convolutions() -> Finding:
     """Whether a CPU trains with the compiled convolutions."""
-    from dglgan_tf.ops import native
+    from dglgan_tf.native import library
 
-    if native.library() is not None:
+    if library.library() is not None:
         return Finding(OK, "convolutions are compiled for this CPU")
     return Finding(
         NOTE,
-        f"TensorFlow's own convolutions on the CPU: {native.absence()}",
+        f"TensorFlow's own convolutions on the CPU: {library.absence()}",
         "install g++ for faster ones (docs/performance.md)",
     )
 

@@ -18,8 +18,9 @@ from dglgan_tf.deploy import exported, sampler
 from dglgan_tf.foundation import run_directory
 from dglgan_tf.layers import conditional_norm
 from dglgan_tf.metrics import images, path_length, statistics_file
+from dglgan_tf.native import library
 from dglgan_tf.networks import base
-from dglgan_tf.ops import lanes, native
+from dglgan_tf.ops import lanes
 
 STANDING_PASSES = 16  # as BigGAN's authors do
 BATCH_NORMS = ("running", "standing")
@@ -270,7 +271,7 @@ def replicated(network, truncation, noise, strategy) -> Callable:
         seed = tf.bitcast(z[0, :2], tf.int32)  # of noise: follows from the latents
         return sampler.generate(network, z, labels, truncation, noise, seed)
 
-    one = tf.function(lanes.spread(native.traced(part)), reduce_retracing=True)
+    one = tf.function(lanes.spread(library.traced(part)), reduce_retracing=True)
 
     def generate(z, labels):
         replicas = strategy.num_replicas_in_sync

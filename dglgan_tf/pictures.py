@@ -5,7 +5,8 @@ import numpy as np
 from dglgan_tf.compat import tf
 from dglgan_tf.data import pipeline
 from dglgan_tf.foundation import pictures, seeding
-from dglgan_tf.ops import lanes, native
+from dglgan_tf.native import library
+from dglgan_tf.ops import lanes
 
 GRID = 64  # latents and reals shown
 
@@ -29,7 +30,7 @@ class Pictures:
         if generator.num_classes:
             self._labels = np.arange(GRID) % generator.num_classes
         self._generate = tf.function(
-            lanes.spread(native.traced(self._fake)), autograph=False
+            lanes.spread(library.traced(self._fake)), autograph=False
         )
 
     def _fake(self, z, labels):

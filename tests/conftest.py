@@ -39,23 +39,23 @@ def logical_devices():
 
 @pytest.fixture
 def native_code(monkeypatch):
-    """Lets `native.use` work as in lanes; needs a C++ compiler, in CI surely."""
-    from dglgan_tf.ops import native, threads
+    """Lets `library.use` work as in lanes; needs a C++ compiler, in CI surely."""
+    from dglgan_tf.native import library, threads
 
-    if native.library() is None:
+    if library.library() is None:
         end = pytest.fail if os.environ.get("CI") else pytest.skip
-        end(f"no native convolutions: {native.absence()}")
+        end(f"no native convolutions: {library.absence()}")
     monkeypatch.setattr(threads, "single", lambda: True)
 
 
 @pytest.fixture(params=["tensorflow", "native"])
 def convolutions(request):
     """Runs a test with TensorFlow's convolutions, and with the native ones."""
-    from dglgan_tf.ops import native
+    from dglgan_tf.native import library
 
     if request.param == "native":
         request.getfixturevalue("native_code")
-    with native.use(request.param == "native"):
+    with library.use(request.param == "native"):
         yield request.param
 
 

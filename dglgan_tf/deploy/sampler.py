@@ -14,8 +14,9 @@ from dglgan_tf.compat import tf
 from dglgan_tf.deploy import partial, truncation
 from dglgan_tf.foundation import run_directory, seeding
 from dglgan_tf.layers import spectral_norm
+from dglgan_tf.native import library
 from dglgan_tf.networks import base, files
-from dglgan_tf.ops import lanes, native
+from dglgan_tf.ops import lanes
 
 NOISE_MODES = ("const", "random", "none")
 
@@ -239,7 +240,7 @@ def _program(network, facts, given, weights):
         tf.TensorSpec([size, *t.shape[1:]] if i < batched else t.shape, t.dtype, name)
         for i, (name, t) in enumerate(given.items())
     ]
-    program = partial.evaluate(native.traced(function), specs)
+    program = partial.evaluate(library.traced(function), specs)
     # Constants in a graph are faster than variables, and held several times.
     small = sum(value.nbytes for value in program.values.values()) <= _SMALL
     run = partial.callable_of(program, None if small else weights)

@@ -17,7 +17,7 @@ import dataclasses
 import numpy as np
 
 from dglgan_tf.compat import tf
-from dglgan_tf.ops import winograd
+from dglgan_tf.native import convolutions
 
 # One axis: the taps of [w0, w1, w2] * [1, 1] = [w0, w0 + w1, w1 + w2, w2].
 _BOX = np.array([[1, 0, 0], [1, 1, 0], [0, 1, 1], [0, 0, 1]], np.float32)
@@ -43,8 +43,8 @@ def convolve(x, kernel):
       y: [N, H, W, out].
       count: `Count`.
     """
-    if winograd.suits(x, kernel, winograd.SAME):
-        y = winograd.convolve(x, kernel)
+    if convolutions.suits(x, kernel, convolutions.SAME):
+        y = convolutions.convolve(x, kernel)
     else:
         y = tf.nn.conv2d(x, kernel, 1, "SAME")
     macs = _macs(y, kernel)
@@ -66,8 +66,8 @@ def upsample_convolve(x, kernel):
         small = tf.nn.conv2d(x, kernel, 1, "SAME")
         macs = _macs(small, kernel)
         return upsample(small), Count("up_conv", 4 * macs, macs)
-    if winograd.suits(x, kernel, winograd.UP):
-        y = winograd.convolve(x, kernel, winograd.UP)
+    if convolutions.suits(x, kernel, convolutions.UP):
+        y = convolutions.convolve(x, kernel, convolutions.UP)
     else:
         y = _folded_up(x, kernel)
     return y, Count("up_conv", _macs(y, kernel), 16 * _macs(x, kernel) // 9)
@@ -88,8 +88,8 @@ def convolve_downsample(x, kernel):
         y = tf.nn.conv2d(downsample(x), kernel, 1, "SAME")
         macs = _macs(y, kernel)
         return y, Count("down_conv", 4 * macs, macs)
-    if winograd.suits(x, kernel, winograd.DOWN):
-        y = winograd.convolve(x, kernel, winograd.DOWN, factor=1 / 4)
+    if convolutions.suits(x, kernel, convolutions.DOWN):
+        y = convolutions.convolve(x, kernel, convolutions.DOWN, factor=1 / 4)
     else:
         y = tf.nn.conv2d(x, _box_sum(kernel, _BOX) / 4, 2, "SAME")
     return y, Count("down_conv", 4 * _macs(y, kernel), 16 * _macs(y, kernel) // 9)

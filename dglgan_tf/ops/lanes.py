@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable
 
 from dglgan_tf.compat import tf
-from dglgan_tf.ops import native, threads
+from dglgan_tf.native import library, threads
 
 _THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")  # the user's own choice
 
@@ -35,7 +35,7 @@ def suitable(batches, group: int | None = 1) -> int:
     cores = threads.cores()
     fit = (n for n in range(cores, 0, -1) if not any(b % (n * group) for b in batches))
     count = next(fit, 1)
-    enough = count == cores or (2 * count > cores and native.library() is not None)
+    enough = count == cores or (2 * count > cores and library.library() is not None)
     return count if enough else 1
 
 

@@ -17,7 +17,7 @@ import threading
 import numpy as np
 
 from dglgan_tf.compat import tf
-from dglgan_tf.ops import filters, winograd
+from dglgan_tf.native import convolutions, filters
 
 FORMS = ("depthwise", "slices")
 _LOCAL = threading.local()
@@ -136,15 +136,15 @@ def down_conv(x: tf.Tensor, kernel: tf.Tensor, fir: np.ndarray) -> tf.Tensor:
         return tf.nn.conv2d(downsample2(x, fir), kernel, strides=1, padding="VALID")
     pad = width // 2
     x = _fir(x, fir, pad + (size - 1) // 2, pad + (size - 2) // 2)
-    if winograd.suits(x, kernel, winograd.HALVE):
-        return winograd.convolve(x, kernel, winograd.HALVE)
+    if convolutions.suits(x, kernel, convolutions.HALVE):
+        return convolutions.convolve(x, kernel, convolutions.HALVE)
     return tf.nn.conv2d(x, kernel, strides=2, padding="VALID")
 
 
 def _conv_doubled(x, kernel):
     """Convolves a zero-inserted [N, H, W, C]: [N, 2H + k - 2, 2W + k - 2, out]."""
-    if winograd.suits(x, kernel, winograd.DOUBLE):
-        return winograd.convolve(x, kernel, winograd.DOUBLE)
+    if convolutions.suits(x, kernel, convolutions.DOUBLE):
+        return convolutions.convolve(x, kernel, convolutions.DOUBLE)
     height_width = [2 * side + kernel.shape[0] - 2 for side in x.shape[1:3]]
     # A transposed convolution is a true convolution with its kernel: flip ours.
     flipped = tf.transpose(tf.reverse(kernel, [0, 1]), [0, 1, 3, 2])

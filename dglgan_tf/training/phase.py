@@ -24,7 +24,8 @@ from collections.abc import Callable
 
 from dglgan_tf.compat import keras, tf
 from dglgan_tf.layers import updates
-from dglgan_tf.ops import meeting, native, resample
+from dglgan_tf.native import library
+from dglgan_tf.ops import meeting, resample
 from dglgan_tf.training import draws, scaling
 
 _SCALE = "loss_scale"  # among the scalars of a microbatch
@@ -162,7 +163,7 @@ def _gradient_function(phase: Phase, jit: bool, form: str):
 
     def gradient(microbatch):
         factor = microbatch.pop(_SCALE, None)
-        with native.use(not (jit and phase.local)), resample.use_form(form):
+        with library.use(not (jit and phase.local)), resample.use_form(form):
             with (
                 updates.collect() as moved,
                 tf.GradientTape(watch_accessed_variables=False) as tape,

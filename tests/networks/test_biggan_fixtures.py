@@ -11,8 +11,8 @@ from dglgan_tf.containers import reader
 from dglgan_tf.convert import biggan_names, biggan_pytorch
 from dglgan_tf.layers import spectral_norm, updates
 from dglgan_tf.losses import adversarial, regularizers
+from dglgan_tf.native import library
 from dglgan_tf.networks import base
-from dglgan_tf.ops import native
 
 # With TensorFlow's convolutions, and with the native ones.
 BOTH = pytest.mark.usefixtures("convolutions")
@@ -269,7 +269,7 @@ def test_native_code_takes_part(native_code, reference):
     """What the tests above compare is computed by the native convolutions."""
     loaded, arrays, _ = _load(reference / FOLDERS[1])
     given = tf.constant(arrays["in_z"]), tf.constant(arrays["in_y"])
-    generator = tf.function(native.traced(loaded.generator), autograph=False)
+    generator = tf.function(library.traced(loaded.generator), autograph=False)
     graph = generator.get_concrete_function(*given).graph
     found = collections.Counter(operation.type for operation in graph.get_operations())
     # Two 3x3 convolutions a block; the last, to three colours, stays TensorFlow's.

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from dglgan_tf.compat import tf
-from dglgan_tf.ops import lanes, native, threads
+from dglgan_tf.native import library, threads
+from dglgan_tf.ops import lanes
 
 # Opens two lanes, computes, and says what became of it.
 PROCESS = """
@@ -58,9 +59,9 @@ def four_cores(monkeypatch):
 def test_one_lane_a_core_or_most_of_them(
     monkeypatch, four_cores, batches, group, alone, with_native
 ):
-    monkeypatch.setattr(native, "library", lambda: None)
+    monkeypatch.setattr(library, "library", lambda: None)
     assert lanes.suitable(batches, group) == alone
-    monkeypatch.setattr(native, "library", object)
+    monkeypatch.setattr(library, "library", object)
     assert lanes.suitable(batches, group) == with_native
 
 

@@ -7,8 +7,8 @@ import tiny_training as tiny
 
 from dglgan_tf.compat import tf
 from dglgan_tf.losses import adversarial
+from dglgan_tf.native import library
 from dglgan_tf.networks import biggan, stylegan2
-from dglgan_tf.ops import native
 from dglgan_tf.training import objective, phase
 
 STYLE = {"resolution": 16, "num_channels": 1, "channel_max": 16}
@@ -65,7 +65,7 @@ def test_a_step_is_the_same(native_code, monkeypatch, logical_devices, family):
     expected = {"DglganConvolution", "DglganKernelGradient"}
     expected |= {"DglganFilter"} if family == "stylegan2" else set()
     assert all(found == expected for found in types.values()), types
-    monkeypatch.setattr(native.threads, "single", lambda: False)
+    monkeypatch.setattr(library.threads, "single", lambda: False)
     others, plain, none = _run(pair, goal, options, logical_devices[0])
     assert not any(none.values())
     tiny.assert_close(plain, values, tolerance)
@@ -78,7 +78,7 @@ def test_xla_computes_without_them(native_code, logical_devices, jit):
     seen = []
 
     def loss(batch):
-        seen.append(native.active())
+        seen.append(library.active())
         return train.phases[0].loss_fn(batch)
 
     item = dataclasses.replace(train.phases[0], loss_fn=loss)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from dglgan_tf.compat import tf
-from dglgan_tf.ops import fold, native, threads
+from dglgan_tf.native import library, threads
+from dglgan_tf.ops import fold
 
 # Says what became of the library, and whether a convolution in two lanes is the same.
 PROCESS = """
@@ -45,18 +46,18 @@ def _script(path, text):
 
 
 def test_nobody_gets_them_unasked(native_code):
-    assert not native.active()
-    with native.use():
-        assert native.active()
-        with native.use(False):
-            assert not native.active()
-        assert native.active()
-    assert not native.active()
+    assert not library.active()
+    with library.use():
+        assert library.active()
+        with library.use(False):
+            assert not library.active()
+        assert library.active()
+    assert not library.active()
 
 
 def test_only_where_an_operation_has_one_thread():
-    with native.use():
-        assert native.active() == threads.single()
+    with library.use():
+        assert library.active() == threads.single()
 
 
 def test_traced_natively_and_nothing_after(native_code):
@@ -69,7 +70,7 @@ def test_traced_natively_and_nothing_after(native_code):
     def convolve(x):
         return fold.convolve(x, kernel)[0]
 
-    assert "DglganConvolution" in types(native.traced(convolve))
+    assert "DglganConvolution" in types(library.traced(convolve))
     # What is exported is traced like this.
     assert "DglganConvolution" not in types(convolve)
     assert "Conv2D" in types(convolve)
@@ -79,7 +80,7 @@ def test_traced_natively_and_nothing_after(native_code):
 def test_compiled_once(native_code, tmp_path):
     log = tmp_path / "log"
     compiler = _script(
-        tmp_path / "compiler", f'echo run >> {log}; exec {native._compiler()} "$@"'
+        tmp_path / "compiler", f'echo run >> {log}; exec {library._compiler()} "$@"'
     )
     cache = tmp_path / "cache"
     for _ in range(2):
@@ -121,25 +122,25 @@ def test_without_compiler_and_switched_off(tmp_path):
 
 
 def test_a_processor_without_avx2_is_told(monkeypatch):
-    monkeypatch.setattr(native, "_LEVELS", {"x": {"no such thing"}})
-    monkeypatch.setattr(native.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(library, "_LEVELS", {"x": {"no such thing"}})
+    monkeypatch.setattr(library.platform, "machine", lambda: "x86_64")
     with pytest.raises(ValueError, match="no AVX2"):
-        native._level()
-    monkeypatch.setattr(native.platform, "machine", lambda: "aarch64")
-    assert native._level() == []
+        library._level()
+    monkeypatch.setattr(library.platform, "machine", lambda: "aarch64")
+    assert library._level() == []
 
 
 def test_a_home_that_cannot_be_written(monkeypatch, tmp_path):
     taken = tmp_path / "file"
     taken.write_text("")
     monkeypatch.setenv("DGLGAN_CACHE", str(taken / "below"))
-    place = native._folder()
+    place = library._folder()
     assert place.is_dir() and os.access(place, os.W_OK) and taken not in place.parents
 
 
 def test_second_use_in_the_process_is_the_same_library(native_code):
-    assert native.library() is native.library()
-    y = native.library().dglgan_convolution(
+    assert library.library() is library.library()
+    y = library.library().dglgan_convolution(
         x=tf.ones([1, 2, 2, 16]),
         kernel=tf.ones([3, 3, 16, 16]),
         way=0,

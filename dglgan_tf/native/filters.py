@@ -1,21 +1,21 @@
-"""Separable FIR filter passes in native code (`ops.native`), resampling included."""
+"""Separable FIR filter passes in native code (`library`), resampling included."""
 
 import numpy as np
 
 from dglgan_tf.compat import tf
-from dglgan_tf.ops import native
+from dglgan_tf.native import library
 
 _MULTIPLE, _MOST = 16, 16  # of channels; taps along an axis
 
 
 def suit(x, taps: np.ndarray) -> bool:
-    """Whether native code is in use (`native.use`) and takes these.
+    """Whether native code is in use (`library.use`) and takes these.
 
     Args:
       x: [N, H, W, C].
       taps: [k, k].
     """
-    if not native.active() or x.dtype != tf.float32 or None in x.shape[1:]:
+    if not library.active() or x.dtype != tf.float32 or None in x.shape[1:]:
         return False
     if x.shape[3] % _MULTIPLE or len(taps) > _MOST:
         return False
@@ -52,7 +52,7 @@ def resample(
 
     @tf.custom_gradient
     def run(x):
-        y = native.library().dglgan_filter(
+        y = library.library().dglgan_filter(
             x=x,
             taps=tf.constant(np.stack(separate(taps)), tf.float32),
             before=before,

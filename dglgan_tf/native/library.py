@@ -1,7 +1,7 @@
 """Native convolutions for CPUs: built once, loaded where they can be, never needed.
 
-`native_code/` holds convolutions with half the multiplications of TensorFlow's own
-and the same numbers up to rounding (`ops.winograd`). A C++ compiler makes a library of
+`code/` holds convolutions with half the multiplications of TensorFlow's own and the
+same numbers up to rounding (`native.convolutions`). A C++ compiler makes a library of
 it in seconds, which lies in the cache folder for the next start. Without a compiler,
 on a GPU, under XLA and in whatever is exported, TensorFlow's convolutions do the work.
 
@@ -25,9 +25,9 @@ from absl import logging
 
 from dglgan_tf.compat import tf
 from dglgan_tf.foundation import atomic
-from dglgan_tf.ops import threads
+from dglgan_tf.native import threads
 
-SOURCES = Path(__file__).parent / "native_code"
+SOURCES = Path(__file__).parent / "code"
 _FLAGS = ("-O3", "-std=c++17", "-ffp-contract=fast", "-Wno-psabi", "-shared", "-fPIC")
 _SECONDS = 120  # for the compiler
 # What a processor must know for each level, as Linux calls it.

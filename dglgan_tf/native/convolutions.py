@@ -1,7 +1,7 @@
-"""3x3 convolutions with half the multiplications, in native code (`ops.native`).
+"""3x3 convolutions with half the multiplications, in native code (`library.library`).
 
 Five bilinear operations, closed under differentiation of any order; the algorithms are
-explained in `native_code/algorithms.h`. SAME is its own transpose, UP and DOWN are each
+explained in `code/algorithms.h`. SAME is its own transpose, UP and DOWN are each
 other's, and so are HALVE and DOUBLE.
 """
 
@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable
 
 from dglgan_tf.compat import tf
-from dglgan_tf.ops import native
+from dglgan_tf.native import library
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Way:
     """One of the five operations, along one axis.
 
     Attributes:
-      number: its place in `native_code/tensorflow.cc`.
+      number: its place in `code/tensorflow.cc`.
       step: inputs from one tile to the next.
       products: multiplications of a tile for each pair of channels.
       fits: whether an input of this length is accepted.
@@ -48,19 +48,19 @@ HALVE = Way(3, 4, 5, lambda side: side % 4 == 1 and side > 1, lambda side: side 
 DOUBLE = Way(4, 2, 5, _is_even, lambda side: 2 * side + 1)
 WAYS = (SAME, UP, DOWN, HALVE, DOUBLE)
 _TRANSPOSE = {SAME: SAME, UP: DOWN, DOWN: UP, HALVE: DOUBLE, DOUBLE: HALVE}
-_MULTIPLE, _MOST = 16, 4096  # of channels, as native_code/convolution.h
+_MULTIPLE, _MOST = 16, 4096  # of channels, as code/convolution.h
 _FEWEST = 8  # tiles for which transforming the kernel pays
 
 
 def suits(x, kernel, way: Way) -> bool:
-    """Whether native code is in use (`native.use`) and takes these.
+    """Whether native code is in use (`library.use`) and takes these.
 
     Args:
       x: [N, H, W, C].
       kernel: [k, k, C, out].
       way: one of the five.
     """
-    if not native.active() or x.dtype != tf.float32 or kernel.shape[0] != 3:
+    if not library.active() or x.dtype != tf.float32 or kernel.shape[0] != 3:
         return False
     if any(c % _MULTIPLE or c > _MOST for c in kernel.shape[2:]):
         return False
@@ -105,7 +105,7 @@ def _convolve(x, kernel, way, turned, factor):
 
     @tf.custom_gradient
     def run(x, kernel):
-        y = native.library().dglgan_convolution(
+        y = library.library().dglgan_convolution(
             x=x, kernel=kernel, way=way.number, turned=turned, factor=factor
         )
         sides = (way.resampled(side) for side in x.shape[1:3])
@@ -129,7 +129,7 @@ def _kernel_gradient(x, gradient, way, factor):
 
     @tf.custom_gradient
     def run(x, gradient):
-        result = native.library().dglgan_kernel_gradient(
+        result = library.library().dglgan_kernel_gradient(
             x=x, gradient=gradient, way=way.number, factor=factor
         )
         result = tf.ensure_shape(result, [3, 3, x.shape[3], gradient.shape[3]])

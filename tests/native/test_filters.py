@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from dglgan_tf.compat import tf
-from dglgan_tf.ops import filters, native, resample
+from dglgan_tf.native import filters, library
+from dglgan_tf.ops import resample
 
 FIR = resample.setup_filter([1, 2, 4, 1])  # not symmetric
 LONG = np.outer([3, -1, 4, 1, -5, 9, 2], [2, 7, 1, 8, 2, 8, 1]) / 100
@@ -80,7 +81,7 @@ def _derivatives(function, x):
 def test_two_derivatives_equal_tensorflows(name):
     x = _random(*SHAPE)
     theirs, plain = _derivatives(PASSES[name], x)
-    with native.use():
+    with library.use():
         ours, types = _derivatives(PASSES[name], x)
     assert "DglganFilter" in types and "DglganFilter" not in plain
     assert not any(kind.startswith("Depthwise") for kind in types)
@@ -92,7 +93,7 @@ def test_two_derivatives_equal_tensorflows(name):
 
 def test_what_suits():
     assert not filters.suit(tf.TensorSpec([2, 8, 8, 16]), FIR)  # nobody asked
-    with native.use():
+    with library.use():
         assert filters.suit(tf.TensorSpec([None, 8, 8, 16]), FIR)
         assert not filters.suit(tf.TensorSpec([2, 8, 8, 3]), FIR)
         assert not filters.suit(tf.TensorSpec([2, None, 8, 16]), FIR)
@@ -113,6 +114,6 @@ def test_separate():
 )
 def test_the_operation_refuses_what_it_cannot(x, taps):
     with pytest.raises(tf.errors.InvalidArgumentError, match="C a multiple of 16"):
-        native.library().dglgan_filter(
+        library.library().dglgan_filter(
             x=tf.ones(x), taps=tf.ones(taps), before=1, up=1, down=1, height=8, width=8
         )

@@ -1,0 +1,1 @@
+"""The manners of every command: flags, help, exit codes, NVIDIA's flags."""

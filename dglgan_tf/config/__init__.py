@@ -1,0 +1,1 @@
+"""Gin files and bindings, and the checks of configured values."""

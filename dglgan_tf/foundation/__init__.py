@@ -1,0 +1,1 @@
+"""What everything stands on: neither TensorFlow nor anything of ours."""
