@@ -98,8 +98,8 @@ def optional() -> Iterator[Finding]:
 
 def devices() -> Iterator[Finding]:
     """Devices, one reduction over all of them, XLA."""
-    from dglgan_tf import strategies
     from dglgan_tf.compat import tf
+    from dglgan_tf.devices import strategies
 
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
@@ -223,8 +223,8 @@ def _one_step(make_generator, make_discriminator, options) -> list[str]:
     """Trains one step; returns the metrics that are not finite."""
     import numpy as np
 
-    from dglgan_tf import strategies
     from dglgan_tf.data import pipeline, sources
+    from dglgan_tf.devices import strategies
     from dglgan_tf.training import objective, optimizers, state, trainer
 
     strategy = strategies.make()

@@ -186,7 +186,8 @@ def _save_statistics(judge):
 
 def _judge_run(judge, source):
     """Judges the snapshots of --run; with --continuous until the run is done."""
-    from dglgan_tf import judging, strategies
+    from dglgan_tf import judging
+    from dglgan_tf.devices import strategies
     from dglgan_tf.foundation import run_directory
     from dglgan_tf.metrics import scores
 

@@ -14,19 +14,12 @@ import gin
 from absl import logging
 
 import dglgan_tf
-from dglgan_tf import (
-    description,
-    loop,
-    monitor,
-    pictures,
-    progress,
-    starting,
-    strategies,
-)
-from dglgan_tf import hosts as hosts_of_run
+from dglgan_tf import description, loop, monitor, pictures, progress, starting
 from dglgan_tf.compat import keras, tf
 from dglgan_tf.data import base as base_of_data
 from dglgan_tf.data import patient, pipeline
+from dglgan_tf.devices import hosts as hosts_of_run
+from dglgan_tf.devices import strategies
 from dglgan_tf.foundation import atomic, run_directory
 from dglgan_tf.networks import base
 from dglgan_tf.training import checkpoint, diagnostics, state, trainer
@@ -81,7 +74,7 @@ def run(
       prune: (generator, seed) -> scores of the channels that stay (`starting`).
       seed: of weights, data order and all draws.
       devices, tpu: replicas (None = every GPU, else the CPU), or the name of a TPU.
-      lanes: parts of a batch that a CPU's cores take, or 'auto' (`ops.lanes`).
+      lanes: parts of a batch that a CPU's cores take, or 'auto' (`devices.lanes`).
       deterministic: only operations that give the same bits each time; slower.
       tf32: let GPUs that can multiply float32 with TF32's ten-bit mantissa.
 

@@ -4,9 +4,9 @@ import numpy as np
 
 from dglgan_tf.compat import tf
 from dglgan_tf.data import pipeline
+from dglgan_tf.devices import lanes
 from dglgan_tf.foundation import pictures, seeding
 from dglgan_tf.native import library
-from dglgan_tf.ops import lanes
 
 GRID = 64  # latents and reals shown
 

@@ -12,7 +12,7 @@ import gin
 from absl import logging
 
 from dglgan_tf import comparison, experiment
-from dglgan_tf import hosts as hosts_of_run
+from dglgan_tf.devices import hosts as hosts_of_run
 from dglgan_tf.foundation import run_directory
 from dglgan_tf.reporting import report
 

@@ -59,8 +59,8 @@ def main(argv) -> int:
         )
     seeds = seeding.parse_seeds(_SEEDS.value)
     from dglgan_tf.deploy import exported, sampler
+    from dglgan_tf.devices import lanes
     from dglgan_tf.foundation import atomic, pictures
-    from dglgan_tf.ops import lanes
 
     atomic.check_folder(_OUTDIR.value, "outdir")
     if not exported.is_export(_NETWORK.value):  # those have threads of their own

@@ -28,7 +28,8 @@ def main(argv) -> int:
     values = flags.FLAGS
     files, bindings = nvidia_flags.from_flags(values)
     gin_files.parse(files, [*bindings, *values.gin_param, *values.gin_bindings])
-    from dglgan_tf import experiment, hosts
+    from dglgan_tf import experiment
+    from dglgan_tf.devices import hosts
 
     experiment.run(
         _RUN_DIR.value or nvidia_flags.run_dir(values),

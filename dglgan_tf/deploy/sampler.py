@@ -12,11 +12,11 @@ import numpy as np
 
 from dglgan_tf.compat import tf
 from dglgan_tf.deploy import partial, truncation
+from dglgan_tf.devices import lanes
 from dglgan_tf.foundation import run_directory, seeding
 from dglgan_tf.layers import spectral_norm
 from dglgan_tf.native import library
 from dglgan_tf.networks import base, files
-from dglgan_tf.ops import lanes
 
 NOISE_MODES = ("const", "random", "none")
 

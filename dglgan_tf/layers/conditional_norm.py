@@ -1,7 +1,7 @@
 """BatchNorm for generators: plain or conditional; local, shared or standing moments.
 
 A training-mode call normalises by the moments of its batch (all lanes of it, see
-`ops.meeting`) and hands the moved running
+`devices.lane_exchange`) and hands the moved running
 moments to `dglgan_tf.layers.updates`; any other call uses the stored ones.
 """
 
@@ -9,8 +9,8 @@ import contextlib
 import threading
 
 from dglgan_tf.compat import keras, tf
+from dglgan_tf.devices import lane_exchange
 from dglgan_tf.layers import spectral_norm, updates
-from dglgan_tf.ops import meeting
 
 _LOCAL = threading.local()
 STATISTICS = ("local", "sync")
@@ -90,7 +90,7 @@ class BatchStatistics(keras.layers.Layer):
 
     def _batch_moments(self, x):
         """Mean and biased variance [C], and how many values they are made of."""
-        count = tf.cast(tf.size(x) / x.shape[-1], tf.float32) * meeting.size()
+        count = tf.cast(tf.size(x) / x.shape[-1], tf.float32) * lane_exchange.size()
         context = tf.distribute.get_replica_context()
         alone = context is None or context.num_replicas_in_sync == 1
         if self.statistics == "local" or alone:
@@ -233,9 +233,11 @@ def _moments(x):
 
 def _pooled(mean, variance):
     """Returns the moments over all lanes of those of this one."""
-    if meeting.size() == 1:
+    if lane_exchange.size() == 1:
         return mean, variance
-    means, variances = tf.unstack(meeting.gather(tf.stack([mean, variance])), axis=1)
+    means, variances = tf.unstack(
+        lane_exchange.gather(tf.stack([mean, variance])), axis=1
+    )
     mean = tf.reduce_mean(means, axis=0)
     return mean, tf.reduce_mean(variances + (means - mean) ** 2, axis=0)
 

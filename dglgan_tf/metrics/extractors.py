@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from dglgan_tf.compat import tf
+from dglgan_tf.devices import lanes
 from dglgan_tf.metrics import efficientnet_lite0, inception, resize, vgg16
-from dglgan_tf.ops import lanes
 
 
 @dataclasses.dataclass

@@ -6,7 +6,7 @@ it in seconds, which lies in the cache folder for the next start. Without a comp
 on a GPU, under XLA and in whatever is exported, TensorFlow's convolutions do the work.
 
 They are chosen while a function is traced, inside `with native.use():`, and compute on
-one thread: they belong to lanes (`ops.lanes`), where each operation has one.
+one thread: they belong to lanes (`devices.lanes`), where each operation has one.
 DGLGAN_NATIVE=0 in the environment goes without them, DGLGAN_CACHE names the folder.
 """
 

@@ -23,9 +23,10 @@ import itertools
 from collections.abc import Callable
 
 from dglgan_tf.compat import keras, tf
+from dglgan_tf.devices import lane_exchange
 from dglgan_tf.layers import updates
 from dglgan_tf.native import library
-from dglgan_tf.ops import meeting, resample
+from dglgan_tf.ops import resample
 from dglgan_tf.training import draws, scaling
 
 _SCALE = "loss_scale"  # among the scalars of a microbatch
@@ -45,7 +46,7 @@ class Phase:
       batch_size: global number of examples of a step.
       microbatches: number of equal parts that each replica's share is cut into.
       lanes: how many of them are computed at once.
-      joint: whether these exchange what BatchNorm needs (`ops.meeting`).
+      joint: whether these exchange what BatchNorm needs (`devices.lane_exchange`).
       interval: the phase runs at steps that are multiples of it.
       repeats: optimizer steps each time it runs.
       reals: 'next' fetches a batch of reals for each repeat, 'last' uses the one
@@ -185,7 +186,7 @@ def _gradient_function(phase: Phase, jit: bool, form: str):
             gradients = [g / factor for g in gradients]
         return gradients, metrics, [update.value for update in moved]
 
-    gradients = meeting.abreast(gradient)
+    gradients = lane_exchange.abreast(gradient)
     if jit and phase.local:
         return tf.function(gradients, jit_compile=True, autograph=False), pending
     if phase.microbatches > (phase.lanes if phase.joint else 1) and phase.local:

@@ -73,7 +73,7 @@ class Trainer:
       d_batch_size: reals in a discriminator step; None = batch_size.
       d_steps: discriminator steps for each generator step.
       d_first: run the discriminator before the generator (BigGAN).
-      lanes: how many parts of a microbatch are computed at once (`ops.lanes`).
+      lanes: how many parts of a microbatch are computed at once (`devices.lanes`).
       frozen_generator: train the discriminator alone, for a generator that came
         without one.
       freeze_d_blocks: how many of the discriminator's blocks next to the image

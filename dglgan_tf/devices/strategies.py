@@ -8,10 +8,10 @@ import threading
 from collections.abc import Callable, Sequence
 
 from dglgan_tf import compat
-from dglgan_tf import hosts as hosts_of_run
 from dglgan_tf.compat import tf
 from dglgan_tf.config import bindings
-from dglgan_tf.ops import lanes
+from dglgan_tf.devices import hosts as hosts_of_run
+from dglgan_tf.devices import lanes
 
 PATIENCE = 300.0  # seconds until a host or a device that does not answer is named
 

@@ -6,21 +6,25 @@ import numpy as np
 import pytest
 
 from dglgan_tf.compat import tf
-from dglgan_tf.ops import meeting
+from dglgan_tf.devices import lane_exchange
 
 
 def test_alone_there_is_one_value():
-    assert meeting.size() == 1
-    np.testing.assert_array_equal(meeting.gather(tf.constant([1.0, 2.0])), [[1, 2]])
-    found = meeting.abreast(lambda x: (meeting.size(), x + 1))(tf.constant(1.0))
+    assert lane_exchange.size() == 1
+    np.testing.assert_array_equal(
+        lane_exchange.gather(tf.constant([1.0, 2.0])), [[1, 2]]
+    )
+    found = lane_exchange.abreast(lambda x: (lane_exchange.size(), x + 1))(
+        tf.constant(1.0)
+    )
     assert [(size, float(y)) for size, y in found] == [(1, 2.0)]
 
 
 def moments(x):
     """Returns the mean and the variance over all lanes of x, and the mean cube."""
-    everyone = meeting.gather(tf.stack([tf.reduce_mean(x), tf.reduce_mean(x**2)]))
+    everyone = lane_exchange.gather(tf.stack([tf.reduce_mean(x), tf.reduce_mean(x**2)]))
     mean, square = tf.unstack(tf.reduce_mean(everyone, axis=0))
-    cube = tf.reduce_mean(meeting.gather(tf.reduce_mean(x**3) * mean))
+    cube = tf.reduce_mean(lane_exchange.gather(tf.reduce_mean(x**3) * mean))
     return mean, square - mean**2, cube
 
 
@@ -49,7 +53,7 @@ def test_gradients_are_those_of_the_sum_of_all_losses():
     @tf.function(autograph=False)
     def apart(*parts):
         pairs = list(zip(parts, shifts, strict=True))
-        return meeting.abreast(lambda pair: derivatives(*pair))(*pairs)
+        return lane_exchange.abreast(lambda pair: derivatives(*pair))(*pairs)
 
     def total(*parts):
         whole = tf.stack(parts)
@@ -79,10 +83,12 @@ def test_gradients_are_those_of_the_sum_of_all_losses():
 def test_the_graph_does_not_depend_on_timing():
     def slow(x):
         threading.Event().wait(0.01 * np.random.default_rng().random())
-        return meeting.gather(x * 2.0) + meeting.gather(x + 1.0)
+        return lane_exchange.gather(x * 2.0) + lane_exchange.gather(x + 1.0)
 
     def names():
-        traced = tf.function(lambda *x: meeting.abreast(slow)(*x), autograph=False)
+        traced = tf.function(
+            lambda *x: lane_exchange.abreast(slow)(*x), autograph=False
+        )
         graph = traced.get_concrete_function(*[tf.constant(1.0)] * 3).graph
         return [op.name for op in graph.get_operations()]
 
@@ -94,21 +100,21 @@ def test_the_graph_does_not_depend_on_timing():
 def test_a_lane_that_meets_less_or_more_often_is_an_error(odd, times):
     def cell(x):
         for _ in range(times if int(x) == odd else 1):
-            meeting.gather(x)
+            lane_exchange.gather(x)
 
     with pytest.raises(RuntimeError, match="lane"):
-        meeting.abreast(cell)(*(tf.constant(float(i)) for i in range(3)))
+        lane_exchange.abreast(cell)(*(tf.constant(float(i)) for i in range(3)))
 
 
 @pytest.mark.parametrize("bad", range(3))
 def test_an_error_of_one_lane_arrives(bad):
     def cell(x):
-        meeting.gather(x)
+        lane_exchange.gather(x)
         if int(x) == bad:
             raise ValueError(f"lane {bad} is out of order")
-        return meeting.gather(x)
+        return lane_exchange.gather(x)
 
     threads = threading.active_count()
     with pytest.raises(ValueError, match=f"lane {bad} is out"):
-        meeting.abreast(cell)(*(tf.constant(float(i)) for i in range(3)))
+        lane_exchange.abreast(cell)(*(tf.constant(float(i)) for i in range(3)))
     assert threading.active_count() == threads

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from dglgan_tf.compat import tf
+from dglgan_tf.devices import lanes
 from dglgan_tf.native import library, threads
-from dglgan_tf.ops import lanes
 
 # Opens two lanes, computes, and says what became of it.
 PROCESS = """

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from dglgan_tf import hosts, strategies
 from dglgan_tf.compat import tf
+from dglgan_tf.devices import hosts, strategies
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def config(cluster, kind="worker", index=0):

@@ -1,0 +1,1 @@
+"""Hosts, replicas and lanes: where a step is computed."""
