@@ -3,7 +3,7 @@
 import collections
 import statistics
 
-from dglgan_tf.losses import diagnostics
+from dglgan_tf.losses import term_balance
 
 # Fakes of a fixed batch vary by this share of what the reals do: collapsed.
 LEAST_DIVERSITY = 0.1
@@ -65,7 +65,7 @@ def sentences(means: dict[str, float], guidance_weight: float) -> dict[str, str]
         )
     ratio = means.get("guidance/ratio")
     if ratio is not None:
-        warning = diagnostics.saturation_warning(ratio, guidance_weight)
+        warning = term_balance.saturation_warning(ratio, guidance_weight)
         if warning:
             found["guidance"] = warning
     return found

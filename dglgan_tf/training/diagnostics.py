@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from dglgan_tf.compat import tf
 from dglgan_tf.layers import spectral_norm, updates
-from dglgan_tf.losses import diagnostics
+from dglgan_tf.losses import term_balance
 from dglgan_tf.training import draws
 
 
@@ -58,7 +58,7 @@ def _scores_and_terms(goal, networks, fakes, reals, imitated):
         found["scores/teacher_teacher_fake"] = tf.reduce_mean(tf.stack(theirs))
         found["scores/student_teacher_fake"] = tf.reduce_mean(own)
     if guided:
-        terms = diagnostics.compare_terms(
+        terms = term_balance.compare_terms(
             tape.gradient(adversarial, fakes[0]), tape.gradient(term, fakes[0])
         )
         found |= {f"guidance/{name}": value for name, value in terms.items()}
@@ -92,7 +92,7 @@ def compile_diagnostics(
         layers with spectral normalisation, where there are any; they leap before a
         collapse (BigGAN, section 4).
       guidance/ratio, guidance/cosine, guidance/balancing_weight: of the gradients that
-        the two generator terms send to the fakes (`losses.diagnostics`).
+        the two generator terms send to the fakes (`losses.term_balance`).
     """
     goal, networks = train.objective, train.state.networks
     latents = draws.Latents(networks.generator.z_dim, networks.generator.num_classes)

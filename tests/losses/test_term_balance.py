@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dglgan_tf.compat import tf
-from dglgan_tf.losses import diagnostics
+from dglgan_tf.losses import term_balance
 
 
 def test_gradients_at_a_known_angle():
@@ -12,7 +12,7 @@ def test_gradients_at_a_known_angle():
     guidance = adversarial.copy()
     adversarial[0, 0] = 3.0
     guidance[0, 0], guidance[1, 1] = 0.6, 0.8
-    found = diagnostics.compare_terms(tf.constant(adversarial), tf.constant(guidance))
+    found = term_balance.compare_terms(tf.constant(adversarial), tf.constant(guidance))
     assert float(found["ratio"]) == pytest.approx(1 / 3)
     assert float(found["cosine"]) == pytest.approx(0.6)
     assert float(found["balancing_weight"]) == pytest.approx(3.0)
@@ -21,7 +21,7 @@ def test_gradients_at_a_known_angle():
 
 
 def test_a_silent_teacher_gives_numbers():
-    found = diagnostics.compare_terms(tf.ones([1, 1, 1, 4]), tf.zeros([1, 1, 1, 4]))
+    found = term_balance.compare_terms(tf.ones([1, 1, 1, 4]), tf.zeros([1, 1, 1, 4]))
     assert all(np.isfinite(value) for value in found.values())
     assert float(found["ratio"]) == 0.0
 
@@ -39,7 +39,7 @@ def test_a_silent_teacher_gives_numbers():
     ],
 )
 def test_warning_names_the_weight_that_would_balance(ratio, weight, words):
-    message = diagnostics.saturation_warning(ratio, weight)
+    message = term_balance.saturation_warning(ratio, weight)
     if words is None:
         assert message is None
     else:
