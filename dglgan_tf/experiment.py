@@ -17,7 +17,7 @@ import dglgan_tf
 from dglgan_tf import description, loop, monitor, pictures, progress, starting
 from dglgan_tf.compat import keras, tf
 from dglgan_tf.data import base as base_of_data
-from dglgan_tf.data import patient, pipeline
+from dglgan_tf.data import pipeline, retrying
 from dglgan_tf.devices import hosts as hosts_of_run
 from dglgan_tf.devices import strategies
 from dglgan_tf.foundation import atomic, run_directory
@@ -318,7 +318,7 @@ def _reals(parts, schedule, seed, say):
             )
         )
 
-    return patient.Patient(
+    return retrying.Patient(
         make,
         position=lambda: parts.trainer.state.counters.reals,
         skip=skip,

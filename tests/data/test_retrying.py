@@ -3,7 +3,7 @@
 import pytest
 
 from dglgan_tf.compat import tf
-from dglgan_tf.data import patient
+from dglgan_tf.data import retrying
 
 
 class Data:
@@ -30,7 +30,7 @@ class Data:
         self.used += images
 
     def patient(self, **options):
-        return patient.Patient(
+        return retrying.Patient(
             self.make, lambda: self.used, self.skip, self.said.append, 2, **options
         )
 
@@ -46,8 +46,10 @@ class Data:
 def naps(monkeypatch):
     """Time that passes only by sleeping."""
     now = [0.0]
-    monkeypatch.setattr(patient.time, "sleep", lambda s: now.__setitem__(0, now[0] + s))
-    monkeypatch.setattr(patient.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(
+        retrying.time, "sleep", lambda s: now.__setitem__(0, now[0] + s)
+    )
+    monkeypatch.setattr(retrying.time, "monotonic", lambda: now[0])
     return now
 
 
