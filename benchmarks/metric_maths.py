@@ -102,7 +102,7 @@ def time_maths(folder) -> None:
 
 def measure_memory() -> None:
     """Peak memory of the evaluator at 2,000 and 20,000 images (FID and KID)."""
-    from dglgan_tf.metrics import evaluator, images, scoring
+    from dglgan_tf.metrics import evaluator, image_sets, scoring
 
     def generate(z, labels):
         del labels
@@ -116,13 +116,13 @@ def measure_memory() -> None:
     for count in (2_000, 20_000):
         started = time.monotonic()
         judge = evaluator.Evaluator(
-            images.StoredImages(batches),
+            image_sets.StoredImages(batches),
             [f"fid{count}", f"kid{count}"],
             extractor="efficientnet_lite0",
             settings=scoring.Settings(kid_subsets=4),
             extractor_arguments={"efficientnet_lite0": {"input_size": 32}},
         )
-        judge.evaluate(images.GeneratedImages(generate, 64))
+        judge.evaluate(image_sets.GeneratedImages(generate, 64))
         judge.close()
         report("evaluator", time.monotonic() - started, images=count)
 

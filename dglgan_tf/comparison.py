@@ -22,7 +22,7 @@ from dglgan_tf.data import pipeline
 from dglgan_tf.deploy import card, exporting, quality
 from dglgan_tf.foundation import atomic, pictures, run_directory, seeding
 from dglgan_tf.metrics import evaluator
-from dglgan_tf.metrics import images as metric_images
+from dglgan_tf.metrics import image_sets as metric_images
 from dglgan_tf.networks import base, files
 
 BATCH = 32  # of the throughput; latency is that of one image

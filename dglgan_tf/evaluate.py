@@ -244,9 +244,9 @@ def _report(judge, subject, folder, source, path=None):
 
 
 def _agreement(judge, subject, source):
-    from dglgan_tf.metrics import agreement, evaluator, images, perceptual
+    from dglgan_tf.metrics import agreement, evaluator, image_sets, perceptual
 
-    if not isinstance(subject, images.GeneratedImages):
+    if not isinstance(subject, image_sets.GeneratedImages):
         raise ValueError("--teacher compares generators: give --run or --network")
     known = judge.perceptual.get("vgg16_lpips")
     distance = known or perceptual.build(evaluator.OFFLINE)

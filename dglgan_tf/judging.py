@@ -18,7 +18,7 @@ from dglgan_tf.deploy import exported, sampler
 from dglgan_tf.devices import lanes
 from dglgan_tf.foundation import run_directory
 from dglgan_tf.layers import conditional_norm
-from dglgan_tf.metrics import images, path_length, statistics_file
+from dglgan_tf.metrics import image_sets, path_length, statistics_file
 from dglgan_tf.native import library
 from dglgan_tf.networks import base
 
@@ -32,7 +32,7 @@ def stored_images(
     mirror: bool = False,
     batch_size: int = 64,
     seed: int = 0,
-) -> images.StoredImages:
+) -> image_sets.StoredImages:
     """Returns a data set for metrics, in the order of a seed.
 
     Args:
@@ -62,10 +62,10 @@ def stored_images(
         "mirror": mirror,
         "order_seed": seed,
     }
-    return images.StoredImages(batches, protocol, source.fingerprint())
+    return image_sets.StoredImages(batches, protocol, source.fingerprint())
 
 
-def image_file(path) -> images.StoredImages:
+def image_file(path) -> image_sets.StoredImages:
     """Returns the images of an `.npz` file (`images` or `arr_0`, uint8 [N,H,W,C]).
 
     Raises:
@@ -98,21 +98,21 @@ def image_file(path) -> images.StoredImages:
             yield pixels[part], None if labels is None else labels[part]
 
     digest = hashlib.sha256(np.ascontiguousarray(pixels)).hexdigest()[:16]
-    return images.StoredImages(batches, {"file": path.name}, digest)
+    return image_sets.StoredImages(batches, {"file": path.name}, digest)
 
 
-def open_images(name: str, **arguments) -> images.StoredImages:
+def open_images(name: str, **arguments) -> image_sets.StoredImages:
     """Returns what a path or name means: an `.npz` of images, or a data source."""
     if str(name).endswith(".npz"):
         return image_file(name)
     return stored_images(sources.open_source(name), **arguments)
 
 
-def statistics(path) -> images.StoredStatistics:
+def statistics(path) -> image_sets.StoredStatistics:
     """Returns the statistics of an `.npz` file of pytorch-fid, clean-fid or ours."""
     moments, features = statistics_file.read(path)
     digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
-    return images.StoredStatistics(
+    return image_sets.StoredStatistics(
         moments, features, {"statistics": Path(path).name}, digest
     )
 
@@ -165,7 +165,7 @@ def subject(
     weights: np.ndarray | None = None,
     batch_size: int = 64,
     strategy: tf.distribute.Strategy | None = None,
-) -> images.GeneratedImages:
+) -> image_sets.GeneratedImages:
     """Returns a generator to be judged.
 
     Args:
@@ -198,7 +198,7 @@ def subject(
         path = halves(network) if sampler.has_styles(network) else None
     if facts.noise != "none":
         protocol["noise"] = facts.noise
-    return images.GeneratedImages(
+    return image_sets.GeneratedImages(
         generate,
         facts.z_dim,
         facts.num_classes,
@@ -233,7 +233,7 @@ def _statistics(network, batch_norm, batch_size) -> dict:
 
 def standing_statistics(network: base.Generator, batch_size: int, seed: int = 0):
     """Replaces a generator's moments by means over training-mode passes."""
-    feeder = images.GeneratedImages(
+    feeder = image_sets.GeneratedImages(
         network, network.z_dim, network.num_classes, batch_size=batch_size
     )
     batches = feeder.latents(STANDING_PASSES * batch_size, False, seed)

@@ -17,7 +17,7 @@ from dglgan_tf.compat import tf
 from dglgan_tf.deploy import sampler
 from dglgan_tf.foundation import run_directory
 from dglgan_tf.layers import conditional_norm
-from dglgan_tf.metrics import evaluator, images, names, scores
+from dglgan_tf.metrics import evaluator, image_sets, names, scores
 
 
 @gin.configurable
@@ -100,7 +100,7 @@ def in_training(parts, directory, shown) -> Callable[[Path], None]:
     return after_save
 
 
-def _averaged(parts, wanted: Evaluation) -> images.GeneratedImages:
+def _averaged(parts, wanted: Evaluation) -> image_sets.GeneratedImages:
     """Returns the averaged generator in inference mode, spread over the replicas."""
     network = parts.networks.generator_ema
     styled = sampler.has_styles(network)
@@ -110,7 +110,7 @@ def _averaged(parts, wanted: Evaluation) -> images.GeneratedImages:
         protocol["noise"] = noise
     if conditional_norm.batch_statistics(network):
         protocol["batch_norm"] = "running"
-    return images.GeneratedImages(
+    return image_sets.GeneratedImages(
         judging.replicated(network, None, noise, _of_this_host(parts.strategy)),
         network.z_dim,
         network.num_classes,

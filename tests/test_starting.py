@@ -8,7 +8,7 @@ import tiny_training as tiny
 
 from dglgan_tf import starting
 from dglgan_tf.foundation import run_directory
-from dglgan_tf.metrics import agreement, images, perceptual
+from dglgan_tf.metrics import agreement, image_sets, perceptual
 from dglgan_tf.networks import base, files, stylegan2
 from dglgan_tf.training import state
 
@@ -76,7 +76,7 @@ def test_a_pruned_teacher_is_closer_than_random_weights():
 
     def distances(generator):
         pair = [
-            images.GeneratedImages(network, network.z_dim, 0, batch_size=32)
+            image_sets.GeneratedImages(network, network.z_dim, 0, batch_size=32)
             for network in (generator, teacher)
         ]
         return agreement.compare(*pair, 32, measure)["values"]

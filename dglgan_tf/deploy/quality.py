@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from absl import logging
 
-from dglgan_tf.metrics import evaluator, images
+from dglgan_tf.metrics import evaluator, image_sets
 
 DEFAULT = "kid1k[efficientnet_lite0]"
 PATIENCE_SECONDS = 300.0
@@ -65,7 +65,7 @@ class Judge:
 
     def _subject(self, run, facts):
         protocol = {"truncation": None, "weights": "exported", "noise": facts.noise}
-        return images.GeneratedImages(
+        return image_sets.GeneratedImages(
             lambda z, labels: run(z, labels, facts.untruncated),
             facts.z_dim,
             facts.num_classes,

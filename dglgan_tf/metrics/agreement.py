@@ -3,7 +3,7 @@
 import numpy as np
 
 from dglgan_tf.compat import tf
-from dglgan_tf.metrics import images, perceptual
+from dglgan_tf.metrics import image_sets, perceptual
 
 
 def structural_similarity(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -17,8 +17,8 @@ def structural_similarity(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def compare(
-    student: images.GeneratedImages,
-    teacher: images.GeneratedImages,
+    student: image_sets.GeneratedImages,
+    teacher: image_sets.GeneratedImages,
     count: int,
     distance: perceptual.Perceptual,
     seed: int = 0,
@@ -43,7 +43,7 @@ def compare(
     for z, labels in student.latents(count, False, seed):
         keep = min(len(z), count - done)
         ours, theirs = (
-            images.to_uint8(one.generate(z, labels))[:keep]
+            image_sets.to_uint8(one.generate(z, labels))[:keep]
             for one in (student, teacher)
         )
         sums += _sums(ours, theirs, distance)

@@ -16,7 +16,7 @@ import dglgan_tf
 from dglgan_tf.metrics import (
     collector,
     extractors,
-    images,
+    image_sets,
     names,
     path_score,
     perceptual,
@@ -51,7 +51,7 @@ class Evaluator:
 
     def __init__(
         self,
-        reals: images.StoredImages | images.StoredStatistics,
+        reals: image_sets.StoredImages | image_sets.StoredStatistics,
         metrics: Iterable[str] = ("kid1k",),
         extractor: str | None = None,
         fallback: bool = False,
@@ -105,7 +105,7 @@ class Evaluator:
 
     def evaluate(
         self,
-        subject: images.GeneratedImages | images.StoredImages,
+        subject: image_sets.GeneratedImages | image_sets.StoredImages,
         seed: int = 0,
         progress: Callable[[int, int], None] | None = None,
     ) -> list[dict]:
@@ -212,7 +212,7 @@ class Evaluator:
 def _describe(subject) -> dict:
     """Returns what a subject says of itself, how labels were drawn included."""
     labels = {}
-    if isinstance(subject, images.GeneratedImages) and subject.num_classes:
+    if isinstance(subject, image_sets.GeneratedImages) and subject.num_classes:
         weights_given = subject.class_weights is not None
         labels = {"labels": "as in the data" if weights_given else "uniform"}
     return labels | subject.protocol
@@ -222,7 +222,7 @@ def _subject_count(collectors, group, per_class, subject):
     """Returns how many images to draw; None = all there are."""
     if not per_class:
         return max(c.needs.num_images() for c in collectors.values())
-    if isinstance(subject, images.StoredImages):
+    if isinstance(subject, image_sets.StoredImages):
         return None
     if not subject.num_classes:
         raise ValueError(
@@ -234,7 +234,7 @@ def _subject_count(collectors, group, per_class, subject):
 
 def evaluate(
     generate: Callable,
-    reals: images.StoredImages,
+    reals: image_sets.StoredImages,
     metrics: Iterable[str] = ("kid1k",),
     z_dim: int = 128,
     num_classes: int = 0,
@@ -253,7 +253,7 @@ def evaluate(
       protocol: what the generator is (weights, truncation, batch-norm mode).
       **settings: further arguments of `Evaluator`.
     """
-    subject = images.GeneratedImages(
+    subject = image_sets.GeneratedImages(
         generate, z_dim, num_classes, protocol=protocol or {}
     )
     judge = Evaluator(reals, metrics, **settings)

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from dglgan_tf.metrics import images, path_length
+from dglgan_tf.metrics import image_sets, path_length
 
 
-def score(metric, subject: images.GeneratedImages, distance, seed: int) -> dict:
+def score(metric, subject: image_sets.GeneratedImages, distance, seed: int) -> dict:
     """Returns {'value', 'values', 'floor', 'protocol'} of a perceptual path length.
 
     Args:
@@ -17,7 +17,7 @@ def score(metric, subject: images.GeneratedImages, distance, seed: int) -> dict:
     Raises:
       ValueError: stored images, or w is asked of a generator without a mapping.
     """
-    if not isinstance(subject, images.GeneratedImages):
+    if not isinstance(subject, image_sets.GeneratedImages):
         raise ValueError(f"{metric.name} needs a generator: images have no latents")
     space, end = metric.path
     halves = subject.path

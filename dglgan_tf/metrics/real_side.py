@@ -6,7 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from dglgan_tf.metrics import collector, extractors, images, scoring, statistics_file
+from dglgan_tf.metrics import (
+    collector,
+    extractors,
+    image_sets,
+    scoring,
+    statistics_file,
+)
 
 _CACHE_FORMAT = 1
 
@@ -35,7 +41,7 @@ class RealSide:
         """Fills or loads one collector per network; does nothing the second time."""
         if self.collectors or not self._metrics:
             return
-        if isinstance(self._reals, images.StoredStatistics):
+        if isinstance(self._reals, image_sets.StoredStatistics):
             self.collectors = {n: self._from_statistics(n) for n in self._networks}
             return
         for name, group in groups(self._metrics).items():

@@ -10,7 +10,7 @@ from dglgan_tf.metrics import (
     evaluator,
     extractors,
     frechet,
-    images,
+    image_sets,
     kernel,
     names,
     protocol,
@@ -37,7 +37,9 @@ def stored(seed, count=240, batch=50, fingerprint="f", **change):
         for start in range(0, count, batch):
             yield array[start : start + batch], labels[start : start + batch]
 
-    return images.StoredImages(batches, {"data": "discs", "split": "a"}, fingerprint)
+    return image_sets.StoredImages(
+        batches, {"data": "discs", "split": "a"}, fingerprint
+    )
 
 
 def generate(z, labels):
@@ -95,7 +97,7 @@ def test_wrong_names_are_refused(name):
 
 def test_latents_and_labels_do_not_depend_on_the_batch_size():
     def drawn(batch_size):
-        source = images.GeneratedImages(
+        source = image_sets.GeneratedImages(
             generate, 7, num_classes=5, batch_size=batch_size
         )
         z, labels = zip(*source.latents(30, False, seed=3), strict=True)
@@ -107,22 +109,22 @@ def test_latents_and_labels_do_not_depend_on_the_batch_size():
 
 def test_labels_follow_the_asked_frequencies():
     weights = [1, 0, 3]
-    source = images.GeneratedImages(generate, 2, 3, weights, batch_size=500)
+    source = image_sets.GeneratedImages(generate, 2, 3, weights, batch_size=500)
     labels = np.concatenate([label for _, label in source.latents(4000, False, 0)])
     share = np.bincount(labels, minlength=3) / len(labels)
     np.testing.assert_allclose(share, [0.25, 0, 0.75], atol=0.03)
-    uniform = images.GeneratedImages(generate, 2, 3, batch_size=500)
+    uniform = image_sets.GeneratedImages(generate, 2, 3, batch_size=500)
     labels = np.concatenate([label for _, label in uniform.latents(4000, False, 0)])
     np.testing.assert_allclose(np.bincount(labels) / len(labels), 1 / 3, atol=0.03)
     balanced = next(uniform.latents(9, True, 0))[1][:9]
     np.testing.assert_array_equal(balanced, [0, 1, 2] * 3)
     with pytest.raises(ValueError, match="unconditional"):
-        images.GeneratedImages(generate, 2, 0, weights)
+        image_sets.GeneratedImages(generate, 2, 0, weights)
 
 
 def test_bytes_are_those_of_the_reference_tools():
     values = np.array([-2.0, -1.0, -0.9999, 0.0, 0.999, 1.0, 5.0], np.float32)
-    found = images.to_uint8(values.reshape(1, 1, 7, 1)).ravel()
+    found = image_sets.to_uint8(values.reshape(1, 1, 7, 1)).ravel()
     np.testing.assert_array_equal(found, [0, 0, 0, 128, 255, 255, 255])
 
 
@@ -134,7 +136,7 @@ def test_every_metric_equals_its_maths_on_the_extracted_features():
     ).split()
     settings = scoring.Settings(kid_subsets=5, kid_subset_size=40, is_splits=4)
     machine = judge(reals, wanted, settings=settings)
-    subject = images.GeneratedImages(generate, 4, 10, batch_size=32)
+    subject = image_sets.GeneratedImages(generate, 4, 10, batch_size=32)
     seen = []
     found = machine.evaluate(subject, progress=lambda done, total: seen.append(done))
     machine.close()
@@ -180,7 +182,7 @@ def test_real_against_real_is_at_the_floor_and_noise_rises():
 
 def test_the_same_seed_gives_the_same_score_and_another_seed_another():
     machine = judge(stored(0), ["kid60"])
-    subject = images.GeneratedImages(generate, 4, 10)
+    subject = image_sets.GeneratedImages(generate, 4, 10)
     first, again, other = (machine.evaluate(subject, seed=s)[0] for s in (1, 1, 2))
     machine.close()
     assert first["value"] == again["value"] != other["value"]
@@ -193,18 +195,18 @@ def test_the_same_seed_gives_the_same_score_and_another_seed_another():
 
 def test_reals_are_read_once():
     reals, passes = stored(0), []
-    counted = images.StoredImages(
+    counted = image_sets.StoredImages(
         lambda: (passes.append(1), reals.batches())[1], {"data": "discs"}
     )
     machine = judge(counted, ["kid60", "fid60"])
     for _ in range(2):
-        machine.evaluate(images.GeneratedImages(generate, 4, 10))
+        machine.evaluate(image_sets.GeneratedImages(generate, 4, 10))
     machine.close()
     assert len(passes) == 1
 
 
 def test_different_protocols_are_not_compared():
-    subject = images.GeneratedImages(generate, 4, 10, protocol={"truncation": 1.0})
+    subject = image_sets.GeneratedImages(generate, 4, 10, protocol={"truncation": 1.0})
     score = evaluator.evaluate(
         generate,
         stored(0),
@@ -232,17 +234,17 @@ def test_different_protocols_are_not_compared():
 
 
 def test_bad_input_gets_one_sentence():
-    subject = images.GeneratedImages(generate, 4, 10)
+    subject = image_sets.GeneratedImages(generate, 4, 10)
     with pytest.raises(ValueError, match="needs 300 real images, but there are 240"):
         judge(stored(0), ["kid300"]).evaluate(subject)
     with pytest.raises(ValueError, match="needs 500 generated images.* are 240"):
         judge(stored(0), ["kid500_full"]).evaluate(stored(1))
-    broken = images.GeneratedImages(
+    broken = image_sets.GeneratedImages(
         lambda z, labels: np.full((len(z), 8, 8, 1), np.nan, np.float32), 4
     )
     with pytest.raises(ValueError, match="NaN or infinity"):
         judge(stored(0), ["kid60"]).evaluate(broken)
-    unconditional = images.GeneratedImages(generate, 4)
+    unconditional = image_sets.GeneratedImages(generate, 4)
     with pytest.raises(ValueError, match="unconditional"):
         judge(stored(0), ["ifid10"]).evaluate(unconditional)
     with pytest.raises(ValueError, match="metrics is empty"):
@@ -254,7 +256,7 @@ def test_bad_input_gets_one_sentence():
 def test_temporary_files_go_away(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     machine = judge(stored(0), ["kid60"])
-    machine.evaluate(images.GeneratedImages(generate, 4, 10))
+    machine.evaluate(image_sets.GeneratedImages(generate, 4, 10))
     assert len(os.listdir(tmp_path)) == 1
     machine.close()
     assert not os.listdir(tmp_path)

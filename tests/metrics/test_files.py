@@ -13,7 +13,7 @@ from dglgan_tf.metrics import (
     evaluator,
     extractors,
     frechet,
-    images,
+    image_sets,
     kernel,
     names,
     real_side,
@@ -103,7 +103,7 @@ def test_changed_images_are_seen_again(tmp_path):
 
     def score(fingerprint, level):
         pixels = np.random.default_rng(0).integers(0, level, (30, 32, 32, 1), np.uint8)
-        reals = images.StoredImages(lambda: iter([(pixels, None)]), {}, fingerprint)
+        reals = image_sets.StoredImages(lambda: iter([(pixels, None)]), {}, fingerprint)
         judge = evaluator.Evaluator(
             reals,
             ["kid20"],
@@ -112,7 +112,7 @@ def test_changed_images_are_seen_again(tmp_path):
             cache=str(tmp_path),
         )
         subject = np.random.default_rng(1).integers(0, 256, (30, 32, 32, 1), np.uint8)
-        fixed = images.StoredImages(lambda: iter([(subject, None)]))
+        fixed = image_sets.StoredImages(lambda: iter([(subject, None)]))
         found = judge.evaluate(fixed)[0]["value"]
         judge.close()
         return found
@@ -123,7 +123,7 @@ def test_changed_images_are_seen_again(tmp_path):
 
 
 def test_moments_of_all_reals_need_a_metric_that_takes_all():
-    reals = images.StoredStatistics(moments(), None, {"statistics": "s.npz"})
+    reals = image_sets.StoredStatistics(moments(), None, {"statistics": "s.npz"})
 
     class Network:
         name, dimension = "flat", 5
@@ -138,7 +138,7 @@ def test_moments_of_all_reals_need_a_metric_that_takes_all():
     with pytest.raises(ValueError, match="takes 9 real images.* fid9_full"):
         side.moments()
     pixels = np.zeros((9, 4, 4, 1), np.uint8)
-    stored = images.StoredImages(lambda: iter([(pixels, None)]))
+    stored = image_sets.StoredImages(lambda: iter([(pixels, None)]))
 
     class Flat(Network):
         def __call__(self, pixels):
@@ -183,7 +183,7 @@ def test_weights_are_found_fetched_and_checked(tmp_path):
 
 
 def test_a_missing_network_does_not_stop_a_training(tmp_path):
-    reals = images.StoredImages(lambda: iter(()))
+    reals = image_sets.StoredImages(lambda: iter(()))
     with pytest.raises(ValueError, match="weights of inception are not part"):
         evaluator.Evaluator(reals, ["fid1k"])
     judge = evaluator.Evaluator(reals, ["fid1k", "ppl2_1k_zend"], fallback=True)
@@ -209,7 +209,7 @@ def test_agreement_needs_the_same_latents_and_measures_pixels():
         def generate(z, labels):
             return np.full((len(z), 16, 16, 1), level / 127.5 - 1, np.float32)
 
-        return images.GeneratedImages(generate, z_dim, batch_size=4)
+        return image_sets.GeneratedImages(generate, z_dim, batch_size=4)
 
     class Distance:
         name = "flat"
