@@ -15,9 +15,10 @@ import sys
 import numpy as np
 from absl import app, flags
 
-from dglgan_tf.deploy import onnx_file, parts, sampler, tflite
+from dglgan_tf.deploy import onnx_file, parts, tflite
 from dglgan_tf.foundation import seeding
 from dglgan_tf.networks import base, biggan, stylegan2
+from dglgan_tf.sampling import sampler
 
 _ONLY = flags.DEFINE_string("only", "", "Leave out names without this text.")
 _TOLERANCE, _SHARE, _LARGE = 1e-4, 0.35, 2_000_000

@@ -6,11 +6,11 @@ import numpy as np
 
 from benchmarks import graph_macs
 from dglgan_tf.compat import keras, tf
-from dglgan_tf.deploy import sampler
 from dglgan_tf.devices import lanes, strategies
 from dglgan_tf.layers import spectral_norm
 from dglgan_tf.losses import adversarial
 from dglgan_tf.networks import biggan, stylegan2
+from dglgan_tf.sampling import sampler
 from dglgan_tf.training import draws, ema, objective, optimizers, phase, state, trainer
 
 # Path-length mean, Adam of both families: as in gin/families.

@@ -22,10 +22,10 @@ from dglgan_tf import narrowing
 from dglgan_tf.compat import keras, tf
 from dglgan_tf.data import base as data_base
 from dglgan_tf.data import pipeline
-from dglgan_tf.deploy import sampler
 from dglgan_tf.foundation import run_directory
 from dglgan_tf.losses import adversarial
 from dglgan_tf.networks import adapted, base, files
+from dglgan_tf.sampling import sampler
 from dglgan_tf.training import ema, objective, optimizers, state, trainer
 
 load = sampler.load

@@ -45,7 +45,8 @@ def main(argv) -> int:
 def _load():
     """Returns {name: sampler} and {name: (parameters, MACs)} of the flags."""
     from dglgan_tf.cost import macs
-    from dglgan_tf.deploy import exported, sampler
+    from dglgan_tf.deploy import exported
+    from dglgan_tf.sampling import sampler
 
     samplers, costs = {}, {}
     for text in _NETWORK.value:

@@ -14,13 +14,14 @@ import numpy as np
 from dglgan_tf.compat import tf
 from dglgan_tf.data import base as data_base
 from dglgan_tf.data import pipeline, sources
-from dglgan_tf.deploy import exported, sampler
+from dglgan_tf.deploy import exported
 from dglgan_tf.devices import lanes
 from dglgan_tf.foundation import run_directory
 from dglgan_tf.layers import conditional_norm
 from dglgan_tf.metrics import image_sets, path_length, statistics_file
 from dglgan_tf.native import library
 from dglgan_tf.networks import base
+from dglgan_tf.sampling import sampler
 
 STANDING_PASSES = 16  # as BigGAN's authors do
 BATCH_NORMS = ("running", "standing")

@@ -14,10 +14,10 @@ from absl import logging
 
 from dglgan_tf import judging
 from dglgan_tf.compat import tf
-from dglgan_tf.deploy import sampler
 from dglgan_tf.foundation import run_directory
 from dglgan_tf.layers import conditional_norm
 from dglgan_tf.metrics import evaluator, image_sets, names, scores
+from dglgan_tf.sampling import sampler
 
 
 @gin.configurable

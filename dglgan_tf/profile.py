@@ -62,9 +62,9 @@ def main(argv) -> int:
 
 def _load():
     """Returns {name: network} of the flags."""
-    from dglgan_tf.deploy import sampler
     from dglgan_tf.foundation import run_directory
     from dglgan_tf.networks import files
+    from dglgan_tf.sampling import sampler
 
     found = {}
     for text in _NETWORK.value:

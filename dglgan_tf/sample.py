@@ -58,9 +58,10 @@ def main(argv) -> int:
             "SavedModel"
         )
     seeds = seeding.parse_seeds(_SEEDS.value)
-    from dglgan_tf.deploy import exported, sampler
+    from dglgan_tf.deploy import exported
     from dglgan_tf.devices import lanes
     from dglgan_tf.foundation import atomic, pictures
+    from dglgan_tf.sampling import sampler
 
     atomic.check_folder(_OUTDIR.value, "outdir")
     if not exported.is_export(_NETWORK.value):  # those have threads of their own

@@ -11,9 +11,9 @@ from PIL import Image
 
 from dglgan_tf.compat import tf
 from dglgan_tf.data import images as data_images
-from dglgan_tf.deploy import sampler, truncation
 from dglgan_tf.foundation import pictures, seeding
 from dglgan_tf.networks import files
+from dglgan_tf.sampling import sampler, truncation
 
 MAKERS = {
     "biggan": lambda: deploy_networks.biggan_generator(),

@@ -113,7 +113,7 @@ def _moved(run):
 
 
 def _sampled(run):
-    from dglgan_tf.deploy import sampler
+    from dglgan_tf.sampling import sampler
 
     images = sampler.load(str(run)).images(range(8), batch=8)
     apart = np.abs(images[0] - images[1:]).mean()

@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 
 from dglgan_tf.compat import tf
-from dglgan_tf.deploy import onnx_file, parts, sampler, saved_model, tflite
+from dglgan_tf.deploy import onnx_file, parts, saved_model, tflite
+from dglgan_tf.sampling import sampler
 
 REPORT = "export_report.json"
 _RUNTIMES = {".tflite": tflite.open_file, ".onnx": onnx_file.open_file}

@@ -25,11 +25,11 @@ from dglgan_tf.deploy import (
     onnx_file,
     parts,
     quality,
-    sampler,
     saved_model,
     tflite,
 )
 from dglgan_tf.foundation import seeding
+from dglgan_tf.sampling import sampler
 
 FORMATS = ("saved_model", "tflite", "onnx")
 REPORT = exported.REPORT

@@ -10,8 +10,9 @@ import warnings
 import numpy as np
 
 from dglgan_tf.compat import tf
-from dglgan_tf.deploy import partial, parts
+from dglgan_tf.deploy import parts
 from dglgan_tf.foundation import optional_packages
+from dglgan_tf.sampling import constants
 
 OPSET = 18
 
@@ -39,8 +40,8 @@ def convert(network, facts, batch: int | None = None, part=None) -> bytes:
     tf2onnx = require("tf2onnx")
     part = part or parts.generator(network, facts)
     inputs = part.specs(batch)
-    program = partial.evaluate(part.function, inputs)
-    run = partial.callable_of(program)
+    program = constants.evaluate(part.function, inputs)
+    run = constants.callable_of(program)
 
     def generate(*given):
         return tf.identity(run(*given), name=part.output)

@@ -6,7 +6,8 @@ from collections.abc import Callable
 import numpy as np
 
 from dglgan_tf.compat import tf
-from dglgan_tf.deploy import sampler, saved_model
+from dglgan_tf.deploy import saved_model
+from dglgan_tf.sampling import sampler
 
 
 @dataclasses.dataclass(frozen=True)

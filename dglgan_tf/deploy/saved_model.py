@@ -13,8 +13,8 @@ import json
 from pathlib import Path
 
 from dglgan_tf.compat import tf
-from dglgan_tf.deploy import partial, sampler
 from dglgan_tf.foundation import seeding
+from dglgan_tf.sampling import constants, sampler
 
 FACTS_FILE = Path("assets.extra") / "dglgan_tf.json"
 
@@ -57,7 +57,7 @@ def write(folder, network, facts: sampler.Facts, info: dict) -> None:
       facts: of `sampler.generator_facts`; noise must not be 'random'.
       info: JSON-able facts, kept beside the facts in assets.extra/dglgan_tf.json.
     """
-    weights = partial.Weights()
+    weights = constants.Weights()
     module = tf.Module(name="generator")
     functions = {}
     generate = _signature(generator_function(network, facts), specs(facts), weights)
@@ -98,7 +98,7 @@ def write(folder, network, facts: sampler.Facts, info: dict) -> None:
 
 def _signature(function, inputs, weights):
     """Returns {input name: tensor} -> result, with everything constant precomputed."""
-    run = partial.callable_of(partial.evaluate(function, inputs), weights)
+    run = constants.callable_of(constants.evaluate(function, inputs), weights)
     return lambda given: run(*(given[spec.name] for spec in inputs))
 
 

@@ -9,7 +9,8 @@ import warnings
 import numpy as np
 
 from dglgan_tf.compat import tf
-from dglgan_tf.deploy import partial, parts
+from dglgan_tf.deploy import parts
+from dglgan_tf.sampling import constants
 
 PRECISIONS = ("float32", "float16", "dynamic")
 
@@ -29,8 +30,8 @@ def convert(network, facts, precision: str, batch: int = 1, part=None) -> bytes:
         raise ValueError(f"precision={precision!r} must be one of {PRECISIONS}")
     part = part or parts.generator(network, facts)
     inputs = part.specs(batch)
-    program = partial.evaluate(part.function, inputs)
-    run = partial.callable_of(program, constant=_held_apart)
+    program = constants.evaluate(part.function, inputs)
+    run = constants.callable_of(program, constant=_held_apart)
     module = tf.Module()
     module.generate = tf.function(
         lambda **given: {part.output: run(*(given[spec.name] for spec in inputs))},

@@ -4,9 +4,9 @@ import base64
 
 import numpy as np
 
-from dglgan_tf.deploy import sampler
 from dglgan_tf.foundation import pictures, run_directory
 from dglgan_tf.networks import base, files
+from dglgan_tf.sampling import sampler
 
 _CELLS = 40
 _ROWS = 6

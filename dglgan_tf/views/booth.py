@@ -6,9 +6,8 @@ import time
 import numpy as np
 
 from dglgan_tf.compat import tf
-from dglgan_tf.deploy import sampler
 from dglgan_tf.foundation import pictures, seeding
-from dglgan_tf.views import paths
+from dglgan_tf.sampling import paths, sampler
 
 COUNTS = (1, 4, 9, 16)
 LARGEST_SEED = 2**32 - 1 - max(COUNTS)

@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 
 from dglgan_tf.networks import codes
-from dglgan_tf.views import paths, sefa
+from dglgan_tf.sampling import paths
+from dglgan_tf.views import sefa
 from dglgan_tf.views import view as views
 
 

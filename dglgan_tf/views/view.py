@@ -3,9 +3,9 @@
 import numpy as np
 
 from dglgan_tf.compat import tf
-from dglgan_tf.deploy import sampler, truncation
 from dglgan_tf.foundation import seeding
 from dglgan_tf.networks import base, codes
+from dglgan_tf.sampling import sampler, truncation
 
 
 class View:

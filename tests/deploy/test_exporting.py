@@ -8,18 +8,18 @@ import deploy_networks
 import numpy as np
 import pytest
 
-from dglgan_tf.deploy import (
+from dglgan_tf.deploy import (  # fmt: skip
     card,
     exporting,
     parts,
     quality,
-    sampler,
     saved_model,
     tflite,
-)  # fmt: skip
+)
 from dglgan_tf.foundation import seeding
 from dglgan_tf.metrics import names
 from dglgan_tf.networks import files, stylegan2
+from dglgan_tf.sampling import sampler  # fmt: skip
 
 MAKERS = {
     "biggan": lambda: deploy_networks.biggan_generator(),

@@ -6,8 +6,9 @@ import deploy_networks
 import numpy as np
 import pytest
 
-from dglgan_tf.deploy import exporting, onnx_file, parts, sampler
+from dglgan_tf.deploy import exporting, onnx_file, parts
 from dglgan_tf.foundation import seeding
+from dglgan_tf.sampling import sampler
 
 
 @pytest.mark.slow

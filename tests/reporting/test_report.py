@@ -138,8 +138,8 @@ def test_pictures_are_the_networks_own(written):
 
     from PIL import Image
 
-    from dglgan_tf.deploy import sampler
     from dglgan_tf.foundation import pictures
+    from dglgan_tf.sampling import sampler
 
     root, text = written
     sheets = json.loads(re.search(r"const sheets = (.*);", text)[1])

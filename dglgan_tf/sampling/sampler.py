@@ -11,12 +11,12 @@ from collections.abc import Callable
 import numpy as np
 
 from dglgan_tf.compat import tf
-from dglgan_tf.deploy import partial, truncation
 from dglgan_tf.devices import lanes
 from dglgan_tf.foundation import run_directory, seeding
 from dglgan_tf.layers import spectral_norm
 from dglgan_tf.native import library
 from dglgan_tf.networks import base, files
+from dglgan_tf.sampling import constants, truncation
 
 NOISE_MODES = ("const", "random", "none")
 
@@ -205,7 +205,7 @@ def from_network(network: base.Generator, noise="const", info=None, source=""):
     facts = generator_facts(network, noise, info)
     prepare(network)
 
-    weights = partial.Weights()
+    weights = constants.Weights()
     programs = {}
 
     def call(z, labels, value, seed):
@@ -240,10 +240,10 @@ def _program(network, facts, given, weights):
         tf.TensorSpec([size, *t.shape[1:]] if i < batched else t.shape, t.dtype, name)
         for i, (name, t) in enumerate(given.items())
     ]
-    program = partial.evaluate(library.traced(function), specs)
+    program = constants.evaluate(library.traced(function), specs)
     # Constants in a graph are faster than variables, and held several times.
     small = sum(value.nbytes for value in program.values.values()) <= _SMALL
-    run = partial.callable_of(program, None if small else weights)
+    run = constants.callable_of(program, None if small else weights)
 
     def whole(*tensors):
         rows, rest = tensors[:batched], tensors[batched:]

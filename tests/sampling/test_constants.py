@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from dglgan_tf.compat import tf
-from dglgan_tf.deploy import partial, sampler
+from dglgan_tf.sampling import constants, sampler
 
 
 def _specs(network):
@@ -27,12 +27,12 @@ def _inputs(network, count):
 def test_program_gives_the_network_s_images(kind, as_variables):
     make = getattr(deploy_networks, f"{kind}_generator")
     network = make()
-    program = partial.evaluate(
+    program = constants.evaluate(
         lambda z, labels=None: {"images": sampler.generate(network, z, labels, None)},
         _specs(network),
     )
-    weights = partial.Weights() if as_variables else None
-    run = tf.function(partial.callable_of(program, weights), autograph=False)
+    weights = constants.Weights() if as_variables else None
+    run = tf.function(constants.callable_of(program, weights), autograph=False)
     for count in (1, 3):
         inputs = _inputs(network, count)
         expected = sampler.generate(network, *inputs, *[None] * (3 - len(inputs)))
@@ -41,7 +41,7 @@ def test_program_gives_the_network_s_images(kind, as_variables):
 
 def test_nothing_is_left_to_do_on_the_weights():
     network = deploy_networks.biggan_generator()
-    program = partial.evaluate(
+    program = constants.evaluate(
         lambda z, labels: network(z, labels, training=False), _specs(network)
     )
     operations = [node.op for node in program.graph_def.node]
@@ -56,7 +56,7 @@ def test_nothing_is_left_to_do_on_the_weights():
 
 
 def test_equal_values_are_held_once():
-    weights = partial.Weights()
+    weights = constants.Weights()
     first = weights.hold(np.arange(6, dtype=np.float32).reshape(2, 3))
     assert weights.hold(np.arange(6, dtype=np.float32).reshape(2, 3)) is first
     assert weights.hold(np.arange(6, dtype=np.float32).reshape(3, 2)) is not first
@@ -64,11 +64,11 @@ def test_equal_values_are_held_once():
 
 
 def test_inputs_that_nothing_uses_and_constant_outputs():
-    program = partial.evaluate(
+    program = constants.evaluate(
         lambda a, b: (a + 1, tf.ones([2]) * 3),
         [tf.TensorSpec([2], name="a"), tf.TensorSpec([], name="b")],
     )
-    run = tf.function(partial.callable_of(program), autograph=False)
+    run = tf.function(constants.callable_of(program), autograph=False)
     moved, constant = run(tf.constant([1.0, 2.0]), tf.constant(0.0))
     np.testing.assert_array_equal(moved, [2, 3])
     np.testing.assert_array_equal(constant, [3, 3])
@@ -81,10 +81,10 @@ def test_gathers_and_called_functions_are_folded_too():
     def doubled(x):
         return 2 * x
 
-    program = partial.evaluate(
+    program = constants.evaluate(
         lambda i: tf.gather(doubled(table), i), [tf.TensorSpec([None], tf.int32, "i")]
     )
     (value,) = program.values.values()
     np.testing.assert_array_equal(value, 2 * table.numpy())
-    run = tf.function(partial.callable_of(program), autograph=False)
+    run = tf.function(constants.callable_of(program), autograph=False)
     np.testing.assert_array_equal(run(tf.constant([5])), [2 * table.numpy()[5]])

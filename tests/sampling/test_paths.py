@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dglgan_tf.views import paths
+from dglgan_tf.sampling import paths
 
 
 def test_slerp_of_right_angles_is_sine_and_cosine():

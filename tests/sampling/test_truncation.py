@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dglgan_tf.compat import tf
-from dglgan_tf.deploy import truncation
+from dglgan_tf.sampling import truncation
 
 
 def test_erf_and_its_inverse_agree_with_tensorflow():

@@ -1,0 +1,1 @@
+"""Images by seed from a generator, truncation, paths through latent space."""
