@@ -59,7 +59,7 @@ def main(argv) -> int:
     for name, value in (("source", _SOURCE.value), ("dest", _DEST.value)):
         if value is None:
             raise ValueError(f"no --{name} given, see --help")
-    from dglgan_tf.convert import conversion
+    from dglgan_tf.converters import conversion
 
     agrees = conversion.convert(
         _SOURCE.value,

@@ -7,7 +7,7 @@ from reference import biggan_deep as numpy_deep
 
 from dglgan_tf.compat import tf
 from dglgan_tf.containers import reader
-from dglgan_tf.convert import biggan_deep_hf
+from dglgan_tf.converters.biggan import deep_hf
 from dglgan_tf.layers import spectral_norm, updates
 from dglgan_tf.networks import base, biggan_deep
 
@@ -116,7 +116,7 @@ def test_published_sizes():
 def published(reference):
     """The generator and arrays of the reference folder."""
     folder = reference / FOLDER
-    loaded = biggan_deep_hf.load(reader.read(folder))
+    loaded = deep_hf.load(reader.read(folder))
     return loaded.generator, dict(np.load(folder / "expected.npz"))
 
 
@@ -161,7 +161,7 @@ def test_reference_features(published):
 
 def test_reference_sigmas(published):
     generator, arrays = published
-    entries = biggan_deep_hf.generator_entries(generator.get_config(), 4)
+    entries = deep_hf.generator_entries(generator.get_config(), 4)
     variables = base.named_variables(generator)
     layers = {id(layer.u): layer for layer in spectral_norm.spectral_layers(generator)}
     sigmas = {

@@ -8,7 +8,7 @@ import pytest
 
 from dglgan_tf.compat import tf
 from dglgan_tf.containers import reader
-from dglgan_tf.convert import biggan_names, biggan_pytorch
+from dglgan_tf.converters.biggan import layer_names, pytorch
 from dglgan_tf.layers import spectral_norm, updates
 from dglgan_tf.losses import adversarial, regularizers
 from dglgan_tf.native import library
@@ -41,7 +41,7 @@ def _close(ours, expected, tolerance):
 @functools.cache
 def _load(folder):
     """Networks and arrays; `pick(name)` prefers the double-precision result."""
-    loaded = biggan_pytorch.load(reader.read(folder))
+    loaded = pytorch.load(reader.read(folder))
     arrays = dict(np.load(folder / "expected.npz", allow_pickle=False))
     return loaded, arrays, lambda n: arrays.get(f"f64_{n}", arrays.get(f"out_{n}"))
 
@@ -192,10 +192,10 @@ def test_sigmas(case, network):
     loaded, arrays, pick = case
     if network == "G":
         ours, config = loaded.generator, loaded.generator.get_config()
-        entries = biggan_names.generator_entries(config, "plain")
+        entries = layer_names.generator_entries(config, "plain")
     else:
         ours, config = loaded.discriminator, loaded.discriminator.get_config()
-        entries = biggan_names.discriminator_entries(config)
+        entries = layer_names.discriminator_entries(config)
     layers = _sigma_by_name(ours, config, entries)
     names = [str(name) for name in arrays[f"in_sn_names_{network}"]]
     assert set(names) == set(layers)
@@ -233,7 +233,7 @@ def test_first_training_forward(restored, assign):
         return images, logits
 
     networks = {"generator": generator, "discriminator": loaded.discriminator}
-    before = {n[0]: a for n, a in biggan_pytorch.export(networks).items()}
+    before = {n[0]: a for n, a in pytorch.export(networks).items()}
     if assign == "collected":
         images, logits = collected()
     else:
@@ -242,7 +242,7 @@ def test_first_training_forward(restored, assign):
     expected = pick("train_img").transpose(0, 2, 3, 1)
     _close(images[: len(expected)], expected, IMAGE)
     _close(logits, pick("train_d_real")[:, 0], SCORE)
-    ours = biggan_pytorch.export(networks)
+    ours = pytorch.export(networks)
     checked = 0
     for name, expected in arrays.items():
         for letter in "GD":

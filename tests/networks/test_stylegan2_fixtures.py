@@ -1,6 +1,6 @@
 """StyleGAN2 against stored outputs of the official code (reference files).
 
-All networks are read with `dglgan_tf.convert` and run in graph mode; a few under XLA.
+All networks are read with `dglgan_tf.converters` and run in graph mode; a few under XLA.
 Tolerances relative to the largest absolute value: 1e-4 for images, scores, penalties
 and lengths, 1e-3 for gradients (a leaky ReLU may change side between two float32
 computations); compared with the float64 outputs where there are any.
@@ -9,7 +9,7 @@ computations); compared with the float64 outputs where there are any.
 import numpy as np
 import pytest
 
-from dglgan_tf import convert
+from dglgan_tf import converters
 from dglgan_tf.compat import tf
 from dglgan_tf.layers import updates
 from dglgan_tf.losses import adversarial, regularizers
@@ -38,7 +38,7 @@ class Case:
     """A loaded file and its stored arrays."""
 
     def __init__(self, path):
-        self.loaded = convert.load_checkpoint(path)
+        self.loaded = converters.load_checkpoint(path)
         with np.load(path.with_suffix(".npz")) as file:
             self.arrays = dict(file)
 

@@ -1,0 +1,1 @@
+"""BigGAN: BigGAN-PyTorch, StudioGAN, TF-Hub, HuggingFace's BigGAN-deep."""

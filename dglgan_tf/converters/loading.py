@@ -1,0 +1,164 @@
+"""From a path to networks: finds the format, loads it and reports what was found."""
+
+import hashlib
+import importlib
+import re
+from pathlib import Path
+
+from dglgan_tf.containers import reader
+from dglgan_tf.containers.errors import CheckpointError, Record, shown
+from dglgan_tf.converters import describe, result
+
+FORMATS = (
+    "stylegan2_tf1",
+    "stylegan2_ada",
+    "stylegan2_rosinality",
+    "biggan_deep_hf",
+    "biggan_pytorch",
+    "biggan_studiogan",
+    "biggan_tfhub",
+)
+# What damaged contents raise in a family module, which takes them for sound.
+_CONTENTS = (TypeError, KeyError, IndexError, AttributeError, ArithmeticError)
+_LEFTOVERS = r"^(\w*optim\w*|args|ada_aug_p|augment_pipe|training_set_kwargs)$"
+FAMILIES = {"StyleGAN2": "stylegan2", "BigGAN": "biggan", "BigGANDeep": "biggan_deep"}
+
+
+def load_checkpoint(path, config=None) -> result.Loaded:
+    """Loads networks; see `dglgan_tf.converters.load_checkpoint`."""
+    path = Path(path)
+    if config is not None and not isinstance(config, dict):
+        raise CheckpointError(f"config={shown(config)} must be a dict of arguments")
+    own = _own_file(path)
+    try:
+        loaded = _load_own(own, config) if own else _load_official(path, config)
+    except CheckpointError as error:
+        text = str(error)
+        raise CheckpointError(
+            text if str(path) in text else f"{path}: {text}"
+        ) from error
+    except (RecursionError, MemoryError) as error:
+        raise CheckpointError(
+            f"{path}: its objects are too deep or too large"
+        ) from error
+    except ValueError as error:
+        raise CheckpointError(f"{path}: {' '.join(str(error).split())}") from error
+    loaded.report["source"] = str(path)
+    loaded.report["sha256"] = hashes(own or path)
+    loaded.report["parameters"] = _parameters(loaded)
+    loaded.report.setdefault("ignored", []).extend(reader.ignored_files(path))
+    loaded.report.setdefault("notes", [])
+    return loaded
+
+
+def _load_official(path: Path, config) -> result.Loaded:
+    tree = reader.read(path)
+    try:
+        module = find_format(tree)
+        if module is None:
+            raise CheckpointError(
+                "no StyleGAN2 or BigGAN checkpoint: it looks like "
+                f"{describe.tree(tree)}"
+            )
+        loaded = module.load(tree, config)
+    except _CONTENTS as error:
+        raise CheckpointError(
+            "its contents do not fit together as a StyleGAN2 or BigGAN: "
+            f"{type(error).__name__}: {shown(' '.join(str(error).split()), 150)}"
+        ) from error
+    loaded.report["format"] = module.FORMAT
+    _note_leftovers(tree, loaded.report)
+    return loaded
+
+
+def _note_leftovers(tree, report):
+    """Says which parts of a file were read for hints only, or not at all."""
+    folder = isinstance(tree, Record) and tree.kind == "folder"
+    table = tree.state if folder else tree
+    notes, ignored = report.setdefault("notes", []), report.setdefault("ignored", [])
+    for name, value in table.items() if isinstance(table, dict) else ():
+        if isinstance(value, Record) and value.kind == "unreadable":
+            notes.append(f"{name} was left out: {value.state['error']}")
+        elif folder and str(name).startswith("state_dict"):
+            notes.append(f"{name} was read for its settings only")
+        elif not folder and re.search(_LEFTOVERS, str(name)):
+            ignored.append(str(name))
+
+
+def find_format(tree):
+    """Returns the family module that reads a tree, or None."""
+    for name in FORMATS:
+        module = importlib.import_module(f"dglgan_tf.converters.{name}")
+        if module.detect(tree):
+            return module
+    return None
+
+
+def _own_file(path: Path) -> Path | None:
+    """Returns the safetensors file that a path means, if it means one."""
+    if path.is_file() and path.suffix == ".safetensors":
+        return path
+    found = sorted(path.glob("*.safetensors")) if path.is_dir() else []
+    if len(found) > 1:
+        raise CheckpointError(
+            f"{path} holds {len(found)} .safetensors files, such as {found[-1].name}: "
+            "name one of them"
+        )
+    return found[0] if found else None
+
+
+def _load_own(path: Path, config) -> result.Loaded:
+    from dglgan_tf.networks import files
+
+    if config:
+        raise CheckpointError(
+            "a checkpoint of this package states its configuration: leave config out"
+        )
+    try:
+        networks = files.load_networks(path)
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(str(error)) from error
+    raw = networks.get("generator")
+    generator = networks.get("generator_ema", raw)
+    discriminator = networks.get("discriminator")
+    if generator is None and discriminator is None:
+        raise CheckpointError("the file holds neither generator nor discriminator")
+    known = generator if generator is not None else discriminator
+    name = type(known).__name__.replace("Generator", "").replace("Discriminator", "")
+    settings = generator.get_config() if generator is not None else {}
+    if discriminator is not None:
+        settings["discriminator"] = discriminator.get_config()
+    return result.Loaded(
+        generator=generator,
+        generator_raw=raw if generator is not raw else None,
+        discriminator=discriminator,
+        family=FAMILIES.get(name, name),
+        config=settings,
+        report={"format": "dglgan_tf"},
+    )
+
+
+def hashes(path: Path):
+    """Returns the SHA-256 of a file, or {name: SHA-256} of a folder's files."""
+    path = Path(path)
+    if path.is_dir():
+        files = sorted(p for p in path.rglob("*") if p.is_file())
+        return {str(p.relative_to(path)): hashes(p) for p in files}
+    if not path.is_file():
+        return {p.name: hashes(p) for p in sorted(path.parent.glob(f"{path.name}.*"))}
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def _parameters(loaded) -> dict[str, int]:
+    from dglgan_tf.networks import base
+
+    counts = {}
+    for role in ("generator", "generator_raw", "discriminator"):
+        network = getattr(loaded, role)
+        if network is not None:
+            counts[role] = base.count_parameters(network)
+    return counts

@@ -1,0 +1,1 @@
+"""Does a converted network compute what its source computes?"""

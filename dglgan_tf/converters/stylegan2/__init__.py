@@ -1,0 +1,1 @@
+"""StyleGAN2: the files of NVIDIA's two releases and of rosinality."""
