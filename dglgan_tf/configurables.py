@@ -9,17 +9,7 @@ from dglgan_tf.data import augmentation, pipeline, sources  # noqa: F401
 from dglgan_tf.losses import adversarial, distillation, guidance, smoothing
 from dglgan_tf.metrics import evaluator, perceptual  # noqa: F401
 from dglgan_tf.networks import biggan, biggan_deep, stylegan2  # noqa: F401
-from dglgan_tf.training import (  # noqa: F401
-    ada,
-    augment,
-    ema,
-    objective,
-    optimizers,
-    scaling,
-    sparsity,
-    terms,
-    trainer,
-)
+from dglgan_tf.training import objective
 
 _BY_REFERENCE = (
     adversarial.d_hinge,

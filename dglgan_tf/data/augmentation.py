@@ -2,7 +2,7 @@
 
 For `make_dataset.map_fn`. What is drawn here depends on how far the input pipeline has
 run, so a resumed training sees other draws: a continuation is exact without it only.
-What a discriminator sees is augmented elsewhere (`training.augment`).
+What a discriminator sees is augmented elsewhere (`training.augmentation.augment`).
 """
 
 import math

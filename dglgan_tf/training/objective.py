@@ -18,8 +18,9 @@ from dglgan_tf.compat import tf
 from dglgan_tf.config import fields
 from dglgan_tf.losses import guidance as guidance_terms
 from dglgan_tf.losses import regularizers
-from dglgan_tf.training import augmentation, penalties, views
+from dglgan_tf.training import microbatch, penalties
 from dglgan_tf.training import terms as loss_terms
+from dglgan_tf.training.augmentation import adaptive
 
 
 def scores_joint(discriminator, real, real_labels, fake, fake_labels):
@@ -109,7 +110,7 @@ class Objective:
     path_length_decay: float = 0.01
     path_length_batch_shrink: int = 2
     orthogonal_weight: float = 0.0
-    augment: augmentation.Augmentation | None = None
+    augment: adaptive.Augmentation | None = None
     terms: Sequence[loss_terms.Term] = ()
 
     def __post_init__(self):
@@ -216,7 +217,7 @@ class Objective:
 
         With the weights and terms of the configuration.
         """
-        view = views.View(self, networks, batch, train_generator=True)
+        view = microbatch.View(self, networks, batch, train_generator=True)
         loss, metrics = 0.0, {}
         if self.adversarial_weight:
             loss, metrics = self._adversarial(view)
@@ -281,11 +282,11 @@ class Objective:
 
     def discriminator_loss(self, networks, batch) -> tuple[tf.Tensor, dict]:
         """L_D = E[d_loss(D(x), D(G(z)))] + terms; the generator gets no gradient."""
-        return self._real_fake_loss(views.View(self, networks, batch))
+        return self._real_fake_loss(microbatch.View(self, networks, batch))
 
     def fitting_loss(self, networks, batch) -> tuple[tf.Tensor, dict]:
         """The discriminator's loss against a generator that stays as it is."""
-        return self._real_fake_loss(views.View(self, networks, batch, still=True))
+        return self._real_fake_loss(microbatch.View(self, networks, batch, still=True))
 
     def teacher_loss(self, networks, index: int, batch) -> tuple[tf.Tensor, dict]:
         """The discriminator's loss for an updated teacher (method 1.4).
@@ -294,7 +295,7 @@ class Objective:
         """
         judge = networks.teachers[index]
         return self._real_fake_loss(
-            views.View(self, networks, batch, judge=judge, still=True)
+            microbatch.View(self, networks, batch, judge=judge, still=True)
         )
 
     def _real_fake_loss(self, view):
@@ -323,7 +324,7 @@ class Objective:
 
     def lazy_penalty(self, networks, discriminator, batch) -> tuple[tf.Tensor, dict]:
         """R1 and R2 of a discriminator (`penalties.lazy`), times the lazy interval."""
-        view = views.View(self, networks, batch, judge=discriminator, still=True)
+        view = microbatch.View(self, networks, batch, judge=discriminator, still=True)
         return penalties.lazy(
             view, self.r1_gamma, self.r2_gamma, self.r1_interval_steps
         )

@@ -27,7 +27,7 @@ from dglgan_tf.devices import lane_exchange
 from dglgan_tf.layers import updates
 from dglgan_tf.native import library
 from dglgan_tf.ops import resample
-from dglgan_tf.training import draws, scaling
+from dglgan_tf.training import draws, loss_scale
 
 _SCALE = "loss_scale"  # among the scalars of a microbatch
 
@@ -66,7 +66,7 @@ class Phase:
     interval: int = 1
     repeats: int = 1
     reals: str | None = None
-    scale: scaling.Scale | None = None
+    scale: loss_scale.Scale | None = None
     local: bool = True
 
 
@@ -117,7 +117,7 @@ def compile_phase(phase: Phase, strategy, latents: draws.Latents, jit: bool):
         finite, skipped = _all_finite([*gradients, loss])
         if phase.scale is not None:
             # Too large a scale is no fault of the training: not counted as skipped.
-            lowered = tf.logical_and(~finite, scalars[_SCALE] > scaling.LEAST)
+            lowered = tf.logical_and(~finite, scalars[_SCALE] > loss_scale.LEAST)
             metrics[f"{phase.name}/loss_scale"] = scalars[_SCALE]
             metrics[f"{phase.name}/rescaled"] = tf.cast(lowered, tf.float32)
             skipped = tf.where(lowered, 0.0, skipped)

@@ -14,17 +14,17 @@ from dglgan_tf.compat import tf
 from dglgan_tf.layers import spectral_norm
 from dglgan_tf.networks import base
 from dglgan_tf.training import (
-    assembly,
     draws,
     ema,
     freeze,
     objective,
     optimizers,
     phase,
-    scaling,
+    phase_plan,
     state,
 )
-from dglgan_tf.training import sparsity as dynamic
+from dglgan_tf.training import loss_scale as scaling
+from dglgan_tf.training.sparsity import masks as dynamic
 
 
 def resolve_jit(jit: str | bool, strategy) -> bool:
@@ -117,7 +117,7 @@ class Trainer:
             freeze.freeze_first_blocks(networks.discriminator, freeze_d_blocks)
         objective = objective.bound(networks)
         self.strategy, self.seed, self.objective = strategy, seed, objective
-        layout = assembly.Layout(
+        layout = phase_plan.Layout(
             batch_size=batch_size,
             g_microbatches=g_microbatches,
             d_microbatches=d_microbatches,
@@ -135,11 +135,11 @@ class Trainer:
         self._latents = draws.Latents(
             generator.z_dim, generator.num_classes, class_weights
         )
-        self.state = assembly.make_state(
+        self.state = phase_plan.make_state(
             networks, objective, g_optimizer, d_optimizer,
             teacher_optimizer or d_optimizer,
         )  # fmt: skip
-        self.phases = assembly.make_phases(
+        self.phases = phase_plan.make_phases(
             self.state, objective, layout, self._is_local()
         )
         self._check_and_scale(loss_scale)

@@ -10,7 +10,8 @@ from dglgan_tf.compat import tf
 from dglgan_tf.layers import taps, updates
 from dglgan_tf.losses import distillation, smoothing
 from dglgan_tf.networks import stylegan2
-from dglgan_tf.training import augment, augmentation, terms
+from dglgan_tf.training import terms
+from dglgan_tf.training.augmentation import adaptive, augment
 
 SEED = tf.constant([1, 2], tf.int32)
 SIZE = 6
@@ -239,7 +240,7 @@ def test_the_game_can_be_weighted(networks, batch):
 
 
 def mirrored(probability_of_teacher):
-    return augmentation.Augmentation(
+    return adaptive.Augmentation(
         lambda x, seed, p: augment.mirror(x, seed, p, share=1.0),
         of_teacher=probability_of_teacher,
     )
@@ -331,7 +332,7 @@ def test_terms_without_their_teacher_are_refused(networks):
 @pytest.mark.parametrize("of_teacher", [True, False])
 def test_r1_looks_through_the_augmentation(networks, batch, of_teacher):
     """D(2 x): the gradient at x is twice that at 2 x."""
-    twice = augmentation.Augmentation(lambda x, seed, p: 2 * x, of_teacher=of_teacher)
+    twice = adaptive.Augmentation(lambda x, seed, p: 2 * x, of_teacher=of_teacher)
     goal = tiny.goal(r1_gamma=2.0, r1_interval_steps=3, augment=twice).bound(networks)
     x = batch["images"].numpy().reshape(SIZE, -1)
 

@@ -8,7 +8,8 @@ import tiny_training as tiny
 
 from dglgan_tf.compat import keras, tf
 from dglgan_tf.losses import distillation, smoothing
-from dglgan_tf.training import augment, augmentation, objective, optimizers, terms
+from dglgan_tf.training import objective, optimizers, terms
+from dglgan_tf.training.augmentation import adaptive, augment
 
 
 def features():
@@ -47,7 +48,7 @@ def trained(devices, jit):
         d_scores=objective.scores_joint,
         guidance_weight=0.0,
         terms=all_terms(),
-        augment=augmentation.Augmentation(
+        augment=adaptive.Augmentation(
             augment.mirror, 0.3, target=0.6, interval_steps=2, ramp_images=200
         ),
     )

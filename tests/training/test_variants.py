@@ -9,14 +9,9 @@ import tiny_training as tiny
 from dglgan_tf.compat import keras
 from dglgan_tf.layers import updates
 from dglgan_tf.losses import guidance
-from dglgan_tf.training import (
-    ada,
-    augmentation,
-    checkpoint,
-    optimizers,
-    sparsity,
-    terms,
-)
+from dglgan_tf.training import checkpoint, optimizers, terms
+from dglgan_tf.training.augmentation import ada, adaptive
+from dglgan_tf.training.sparsity import masks
 
 
 def everything_on(devices, **options):
@@ -33,7 +28,7 @@ def everything_on(devices, **options):
             terms.LeCam(),
             terms.TopK(epoch_images=16, decay=0.5),
         ],
-        augment=augmentation.Augmentation(
+        augment=adaptive.Augmentation(
             functools.partial(
                 ada.augment, blit=0.0, geometry=0.0, color=0.0, noise=1.0
             ),
@@ -87,7 +82,7 @@ def test_an_ensemble_resumed_on_two_replicas_equals_the_uninterrupted(
 
 def augmented(devices):
     """A pair alone, the published ADA pipeline, p moving every second step."""
-    part = augmentation.Augmentation(
+    part = adaptive.Augmentation(
         ada.augment, 0.6, target=0.6, interval_steps=2, ramp_images=200
     )
     return tiny.make(tiny.toy(), devices[:1], tiny.goal(augment=part), d_microbatches=2)
@@ -153,7 +148,7 @@ def test_one_replica_with_four_parts_equals_two_with_two(
 
 def sparse_training(devices, **options):
     """A generator with a third of its kernels, moved every second step."""
-    plan = sparsity.DynamicSparsity(
+    plan = masks.DynamicSparsity(
         g_density=0.3, d_density=1.0, interval_steps=2, total_images=40
     )
     return tiny.make(
@@ -245,7 +240,7 @@ def test_a_teacher_has_an_optimizer_of_its_own(logical_devices):
 def test_signs_steer_the_strength(logical_devices):
     """Scores of +1, +1, -1 and +1: r = 0.5 < 0.6, p falls by 16 / 100."""
     del logical_devices
-    part = augmentation.Augmentation(
+    part = adaptive.Augmentation(
         lambda x, seed, p: x, 0.4, target=0.6, interval_steps=2, ramp_images=100
     )
     part.build()
@@ -259,4 +254,4 @@ def test_signs_steer_the_strength(logical_devices):
     assert part.variables()["probability"].numpy() == pytest.approx(0.24)
     np.testing.assert_array_equal(part.variables()["signs"], [0.0, 0.0])
     with pytest.raises(ValueError, match="Augmentation.target=2.0 must be at most 1"):
-        augmentation.Augmentation(lambda x, seed, p: x, target=2.0)
+        adaptive.Augmentation(lambda x, seed, p: x, target=2.0)

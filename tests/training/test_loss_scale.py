@@ -5,7 +5,7 @@ import pytest
 
 from dglgan_tf.compat import tf
 from dglgan_tf.losses import adversarial
-from dglgan_tf.training import checkpoint, scaling
+from dglgan_tf.training import checkpoint, loss_scale
 from tests import tiny_training
 
 
@@ -26,7 +26,7 @@ def make(logical_devices, **options):
 
 def test_scale_changes_no_number_grows_and_retreats(logical_devices, tmp_path):
     plain = make(logical_devices)
-    scaled = make(logical_devices, loss_scale=scaling.LossScale(2.0, growth_steps=2))
+    scaled = make(logical_devices, loss_scale=loss_scale.LossScale(2.0, growth_steps=2))
     ours, theirs = tiny_training.steps(scaled, 6), tiny_training.steps(plain, 6)
     # A batch of 8: the gradient of each example is scale / 8, too large from 16 on.
     assert [m["d/loss_scale"] for m in ours] == [2, 2, 4, 4, 8, 8]
@@ -50,4 +50,4 @@ def test_scale_changes_no_number_grows_and_retreats(logical_devices, tmp_path):
 
 def test_values_out_of_range_are_named():
     with pytest.raises(ValueError, match="LossScale.initial=0.5"):
-        scaling.LossScale(0.5)
+        loss_scale.LossScale(0.5)

@@ -11,7 +11,8 @@ import gin
 from dglgan_tf.compat import tf
 from dglgan_tf.config import fields
 from dglgan_tf.networks import base, weightless
-from dglgan_tf.training import phase, sparse, state
+from dglgan_tf.training import phase, state
+from dglgan_tf.training.sparsity import sparse
 
 
 @gin.configurable

@@ -9,7 +9,7 @@ import numpy as np
 
 from dglgan_tf.compat import tf
 from dglgan_tf.ops import wavelets
-from dglgan_tf.training import ada_draws, ada_geometry
+from dglgan_tf.training.augmentation import ada_draws, ada_geometry
 
 _LUMA = np.full([3, 1], 3**-0.5)  # the grey axis, unit length
 _ALONG = _LUMA @ _LUMA.T

@@ -10,7 +10,7 @@ import numpy as np
 
 from dglgan_tf.compat import tf
 from dglgan_tf.ops import wavelets
-from dglgan_tf.training import ada_draws
+from dglgan_tf.training.augmentation import ada_draws
 
 _HALF_TAPS = len(wavelets.SYM6) // 2
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from dglgan_tf.training import sparse
+from dglgan_tf.training.sparsity import sparse
 
 
 def test_densities_follow_the_rule_and_meet_the_total():

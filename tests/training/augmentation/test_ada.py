@@ -8,7 +8,7 @@ import pytest
 from dglgan_tf.compat import tf
 from dglgan_tf.losses import regularizers
 from dglgan_tf.ops import philox, wavelets
-from dglgan_tf.training import ada, ada_draws, ada_geometry, ada_pixels
+from dglgan_tf.training.augmentation import ada, ada_draws, ada_geometry, ada_pixels
 
 SEED = np.array([3, 5], np.int32)
 ALL = dict.fromkeys(ada._PARTS, 1.0)

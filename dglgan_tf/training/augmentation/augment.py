@@ -12,7 +12,7 @@ import numpy as np
 
 from dglgan_tf.compat import tf
 from dglgan_tf.ops import philox
-from dglgan_tf.training import ada_draws
+from dglgan_tf.training.augmentation import ada_draws
 
 
 @gin.configurable(module="augment")

@@ -13,7 +13,8 @@ import gin
 from dglgan_tf.compat import tf
 from dglgan_tf.config import fields
 from dglgan_tf.layers import updates
-from dglgan_tf.training import ada, state
+from dglgan_tf.training import state
+from dglgan_tf.training.augmentation import ada
 
 
 @gin.configurable

@@ -9,7 +9,7 @@ of the training images are summed, and `next_probability` is applied every few s
 import gin
 
 from dglgan_tf.compat import tf
-from dglgan_tf.training import ada_draws, ada_geometry, ada_pixels
+from dglgan_tf.training.augmentation import ada_draws, ada_geometry, ada_pixels
 
 _KEYS = 10  # more than any part draws
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dglgan_tf.compat import tf
-from dglgan_tf.training import augment
+from dglgan_tf.training.augmentation import augment
 
 SEED = np.array([7, 11], np.int32)
 ONE = tf.constant(1.0)

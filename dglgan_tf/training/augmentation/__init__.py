@@ -1,0 +1,1 @@
+"""How images change on their way to a discriminator: ADA, DiffAugment."""

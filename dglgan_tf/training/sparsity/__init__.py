@@ -1,0 +1,1 @@
+"""Dynamic sparse training: masks that move with the weights."""
