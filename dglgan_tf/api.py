@@ -18,12 +18,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from absl import logging
 
-from dglgan_tf import narrowing
 from dglgan_tf.compat import keras, tf
 from dglgan_tf.data import base as data_base
 from dglgan_tf.data import pipeline
 from dglgan_tf.foundation import run_directory
 from dglgan_tf.losses import adversarial
+from dglgan_tf.narrowing import budget
 from dglgan_tf.networks import adapted, base, files
 from dglgan_tf.sampling import sampler
 from dglgan_tf.training import ema, objective, optimizers, state, trainer
@@ -99,8 +99,8 @@ def narrow(
     given = {k: v for k, v in (("macs", max_macs), ("params", max_params)) if v}
     if len(given) != 1:
         raise ValueError("give one of max_macs and max_params")
-    request = narrowing.Request(*next(iter(given.items())))
-    found = narrowing.solve_for(request, teacher, teacher)
+    request = budget.Request(*next(iter(given.items())))
+    found = budget.solve_for(request, teacher, teacher)
     return type(teacher).from_config({**teacher.get_config(), **found.changes})
 
 

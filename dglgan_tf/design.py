@@ -48,10 +48,10 @@ def main(argv) -> int:
     if not all(place.strip().isdigit() for place in _KEEP.value):
         raise ValueError(f"keep={','.join(_KEEP.value)} must be numbers from 0")
     gin_files.parse_flags()
-    from dglgan_tf import narrowing
+    from dglgan_tf.narrowing import budget
 
     ((measure, limit),) = given.items()
-    request = narrowing.Request(
+    request = budget.Request(
         measure,
         limit,
         tuple(int(place) for place in _KEEP.value),
@@ -61,11 +61,11 @@ def main(argv) -> int:
     )
     values = flags.FLAGS
     out = _OUT.value or f"{Path(values.gin_file[-1]).stem}_{measure}.gin"
-    narrowing.check_target(out)
-    design = narrowing.solve(request)
+    budget.check_target(out)
+    design = budget.solve(request)
     bindings = [*values.gin_param, *values.gin_bindings]
-    print(narrowing.write(out, design, request, values.gin_file, bindings))
-    print(f"{narrowing.sentence(design, request)}\n{out}")
+    print(budget.write(out, design, request, values.gin_file, bindings))
+    print(f"{budget.sentence(design, request)}\n{out}")
     print(f"next: python -m dglgan_tf.compress --gin_file={out} --dry_run")
     return 0
 

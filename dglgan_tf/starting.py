@@ -9,7 +9,8 @@ import numpy as np
 
 from dglgan_tf.compat import tf
 from dglgan_tf.layers import conditional_norm, updates
-from dglgan_tf.networks import base, files, pruning
+from dglgan_tf.narrowing import pruning
+from dglgan_tf.networks import base, files
 from dglgan_tf.training import state
 
 ROLES = files.ROLES

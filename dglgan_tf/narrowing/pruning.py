@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from dglgan_tf.compat import tf
-from dglgan_tf.networks import base, channels
+from dglgan_tf.narrowing import channels
+from dglgan_tf.networks import base
 
 
 def prune(

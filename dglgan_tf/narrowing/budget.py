@@ -8,10 +8,11 @@ from pathlib import Path
 import gin
 
 from dglgan_tf.config import gin_files as config
-from dglgan_tf.cost import latency, macs, solver, tables
+from dglgan_tf.cost import latency, macs, tables
 from dglgan_tf.foundation import atomic
+from dglgan_tf.narrowing import solver
+from dglgan_tf.narrowing import widths as network_widths
 from dglgan_tf.networks import base, weightless
-from dglgan_tf.networks import widths as network_widths
 
 MARK = "# Made by dglgan_tf.design"
 MEASURES = {"macs": "MACs", "params": "parameters", "latency_ms": "ms"}

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from dglgan_tf.compat import tf
-from dglgan_tf.networks import base, biggan, biggan_deep, channels, pruning, stylegan2
+from dglgan_tf.narrowing import channels, pruning
+from dglgan_tf.networks import base, biggan, biggan_deep, stylegan2
 
 WIDE, NARROW = [8, 6, 6], [5, 4, 2]
 

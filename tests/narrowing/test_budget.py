@@ -5,9 +5,8 @@ import sys
 
 import pytest
 
-from dglgan_tf import narrowing
 from dglgan_tf.config import gin_files
-from dglgan_tf.networks import widths
+from dglgan_tf.narrowing import budget, widths
 
 # Attention needs 8 channels; the teacher's scope must not be narrowed with the student.
 FAMILIES = {
@@ -35,16 +34,16 @@ def recipe(request, tmp_path):
 
 @pytest.mark.slow
 def test_a_fifth_of_the_macs(recipe, tmp_path):
-    request = narrowing.Request("macs", "20%")
-    student, teacher = narrowing.configured()
-    design = narrowing.solve(request)
+    request = budget.Request("macs", "20%")
+    student, teacher = budget.configured()
+    design = budget.solve(request)
     out = tmp_path / "narrow.gin"
-    text = narrowing.write(out, design, request, [str(recipe)], [])
+    text = budget.write(out, design, request, [str(recipe)], [])
     teacher_macs = design.costs["teacher"].macs
     assert 0.98 * 0.2 <= design.costs["student"].macs / teacher_macs <= 0.2
     assert design.reached == design.costs["student"].macs
     gin_files.parse([str(out)], [])
-    written, untouched = narrowing.configured()
+    written, untouched = budget.configured()
     assert untouched.get_config() == teacher.get_config()
     assert widths.widths(written) == design.changes["channels"]
     student_config = student.get_config()
@@ -59,22 +58,22 @@ def test_parameters_with_a_shallower_mapping(tmp_path):
     path.write_text(FAMILIES["stylegan2"])
     gin_files.parse([str(path)], [])
     with pytest.raises(ValueError, match="even widths .*mapping network"):
-        narrowing.solve(narrowing.Request("params", "2%"))
-    request = narrowing.Request("params", "60k", mapping_layers=2, keep=(0,))
-    design = narrowing.solve(request)
+        budget.solve(budget.Request("params", "2%"))
+    request = budget.Request("params", "60k", mapping_layers=2, keep=(0,))
+    design = budget.solve(request)
     assert 0.98 * 60_000 <= design.costs["student"].parameters <= 60_000
     assert design.changes["mapping_layers"] == 2
     assert design.changes["channels"][0] == 64
 
 
 def test_limits_are_read():
-    assert narrowing.read_limit("20%", 50.0) == 10.0
-    assert narrowing.read_limit(" 5.2G", 0) == 5.2e9
-    assert narrowing.read_limit("300k", 0) == 300_000
-    assert narrowing.read_limit("4.5", 0) == 4.5
+    assert budget.read_limit("20%", 50.0) == 10.0
+    assert budget.read_limit(" 5.2G", 0) == 5.2e9
+    assert budget.read_limit("300k", 0) == 300_000
+    assert budget.read_limit("4.5", 0) == 4.5
     for text in ("", "-3", "0", "20 percent", ".", "1.2.3"):
         with pytest.raises(ValueError, match="must be a share such as 20%"):
-            narrowing.read_limit(text, 1.0)
+            budget.read_limit(text, 1.0)
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from dglgan_tf.cost import solver
+from dglgan_tf.narrowing import solver
 
 
 def _products(widths):

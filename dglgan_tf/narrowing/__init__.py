@@ -1,0 +1,1 @@
+"""A student's widths and first weights, from a teacher and a budget."""
