@@ -106,8 +106,8 @@ def main(argv) -> int:
 
 def _judge():
     """Returns the evaluator and the data source, where there is one."""
-    from dglgan_tf import judging
     from dglgan_tf.data import sources
+    from dglgan_tf.evaluation import judging
     from dglgan_tf.metrics import evaluator
 
     source = None
@@ -149,8 +149,8 @@ def _cache_folder() -> str:
 
 def _subject(name, source, strategy=None):
     """Returns what is judged: the generator of a name, or --images."""
-    from dglgan_tf import judging
     from dglgan_tf.data import sources
+    from dglgan_tf.evaluation import judging
 
     if name is None:
         if str(_IMAGES.value).endswith(".npz"):
@@ -186,8 +186,8 @@ def _save_statistics(judge):
 
 def _judge_run(judge, source):
     """Judges the snapshots of --run; with --continuous until the run is done."""
-    from dglgan_tf import judging
     from dglgan_tf.devices import strategies
+    from dglgan_tf.evaluation import judging
     from dglgan_tf.foundation import run_directory
     from dglgan_tf.metrics import scores
 
@@ -224,7 +224,7 @@ def _judge_run(judge, source):
 
 def _report(judge, subject, folder, source, path=None):
     """Judges one subject; prints, appends to the folder's files and TensorBoard."""
-    from dglgan_tf import judging
+    from dglgan_tf.evaluation import judging
     from dglgan_tf.metrics import scores
 
     repeats = []

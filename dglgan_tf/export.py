@@ -103,9 +103,9 @@ def _judge(stack):
         return None
     from absl import logging
 
-    from dglgan_tf import judging
     from dglgan_tf.data import sources
     from dglgan_tf.deploy import quality
+    from dglgan_tf.evaluation import judging
     from dglgan_tf.metrics import evaluator
 
     asked = _DISTANCE.value or _DATA.value

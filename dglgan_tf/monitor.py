@@ -12,8 +12,8 @@ from pathlib import Path
 import gin
 from absl import logging
 
-from dglgan_tf import judging
 from dglgan_tf.compat import tf
+from dglgan_tf.evaluation import judging
 from dglgan_tf.foundation import run_directory
 from dglgan_tf.layers import conditional_norm
 from dglgan_tf.metrics import evaluator, image_sets, names, scores

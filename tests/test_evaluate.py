@@ -9,9 +9,10 @@ import pytest
 from absl import flags
 from absl.testing import flagsaver
 
-from dglgan_tf import evaluate, judging
+from dglgan_tf import evaluate
 from dglgan_tf.compat import keras, tf
 from dglgan_tf.data import sources
+from dglgan_tf.evaluation import judging
 from dglgan_tf.foundation import pictures
 from dglgan_tf.layers import conditional_norm
 from dglgan_tf.metrics import (

@@ -8,7 +8,8 @@ import pytest
 import tiny_runs
 import tiny_training as tiny
 
-from dglgan_tf import judging, monitor
+from dglgan_tf import monitor
+from dglgan_tf.evaluation import judging
 from dglgan_tf.metrics import extractors, scores
 from dglgan_tf.training import optimizers
 

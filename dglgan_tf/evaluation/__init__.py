@@ -1,0 +1,1 @@
+"""What is judged, against what: one way for commands, trainings and recipes."""
