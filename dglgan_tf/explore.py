@@ -67,7 +67,7 @@ def main(argv) -> int:
     from dglgan_tf.foundation import seeding
 
     seeds = seeding.parse_seeds(_SEEDS.value)
-    from dglgan_tf.views import gallery
+    from dglgan_tf.gallery import gallery
 
     gallery.check(_wanted(seeds), _SHOW.value)
     networks = {}
@@ -89,7 +89,7 @@ def main(argv) -> int:
 
 def _wanted(seeds):
     from dglgan_tf.foundation import seeding
-    from dglgan_tf.views import gallery
+    from dglgan_tf.gallery import gallery
 
     layers = _LAYERS.value
     return gallery.Wanted(

@@ -10,11 +10,11 @@ import numpy as np
 from dglgan_tf.data import images as data_images
 from dglgan_tf.data import pipeline, sources
 from dglgan_tf.foundation import atomic, pictures, seeding
+from dglgan_tf.gallery import animation, neighbours, projector, sheets
+from dglgan_tf.gallery import view as views
 from dglgan_tf.metrics import extractors
 from dglgan_tf.networks import codes
 from dglgan_tf.sampling import paths, sampler
-from dglgan_tf.views import animation, neighbours, projector, sheets
-from dglgan_tf.views import view as views
 
 SWEEPS = {"w": (0.0, 0.25, 0.5, 0.7, 0.85, 1.0), "z": (0.1, 0.5, 1.0, 1.5, 2.0, 5.0)}
 

@@ -4,10 +4,10 @@ import dataclasses
 
 import numpy as np
 
+from dglgan_tf.gallery import sefa
+from dglgan_tf.gallery import view as views
 from dglgan_tf.networks import codes
 from dglgan_tf.sampling import paths
-from dglgan_tf.views import sefa
-from dglgan_tf.views import view as views
 
 
 @dataclasses.dataclass(frozen=True)

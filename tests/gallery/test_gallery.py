@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from dglgan_tf.data import sources
-from dglgan_tf.views import animation, gallery
+from dglgan_tf.gallery import animation, gallery
 
 
 @pytest.mark.parametrize("suffix", [".webp", ".png", ".gif"])

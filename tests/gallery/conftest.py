@@ -3,8 +3,8 @@
 import deploy_networks
 import pytest
 
+from dglgan_tf.gallery import view
 from dglgan_tf.networks import files
-from dglgan_tf.views import view
 
 
 @pytest.fixture(scope="package")

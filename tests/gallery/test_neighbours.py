@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dglgan_tf.views import neighbours
+from dglgan_tf.gallery import neighbours
 
 
 @pytest.fixture

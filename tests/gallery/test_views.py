@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from dglgan_tf.foundation import seeding
+from dglgan_tf.gallery import projector, sefa, sheets
 from dglgan_tf.networks import base, codes
 from dglgan_tf.sampling import paths, sampler
-from dglgan_tf.views import projector, sefa, sheets
 
 FAMILIES = ("biggan", "stylegan2")
 

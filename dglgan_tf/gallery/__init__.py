@@ -1,0 +1,1 @@
+"""Ways of looking at a generator: sheets, neighbours, projection, directions."""
