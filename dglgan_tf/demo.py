@@ -31,7 +31,7 @@ def main(argv) -> int:
         raise ValueError("no --network given: name a run directory or a file")
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_OFFLINE"] = "1"
-    from dglgan_tf.views import booth, demo_page
+    from dglgan_tf.demo_page import booth, demo_page
 
     demo_page.require("gradio")
     samplers, costs = _load()

@@ -16,8 +16,8 @@ import numpy as np
 import psutil
 import pytest
 
+from dglgan_tf.demo_page import booth, demo_page, guard
 from dglgan_tf.sampling import paths, sampler
-from dglgan_tf.views import booth, demo_page, guard
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,9 @@
 """The demo's page, built with gradio (extra `demo`), and its server."""
 
 from dglgan_tf.cost import tables
+from dglgan_tf.demo_page import booth as booths
+from dglgan_tf.demo_page import guard
 from dglgan_tf.foundation import optional_packages
-from dglgan_tf.views import booth as booths
-from dglgan_tf.views import guard
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _CSS = "footer {display: none !important} .picture img {image-rendering: pixelated}"
