@@ -39,9 +39,9 @@ def write(roots, out, with_pictures: bool = True) -> Path:
     _check_protocols(recipes)
     drawn = {}
     if with_pictures and recipes[0]["networks"]:
-        from dglgan_tf.reporting import pictures
+        from dglgan_tf.reporting import panels
 
-        drawn = pictures.draw(recipes[0]["networks"], recipes[0]["class_names"])
+        drawn = panels.draw(recipes[0]["networks"], recipes[0]["class_names"])
     counted = costs.count(recipes[0]["networks"])
     atomic.write(out, page.render(recipes, drawn, counted))
     return Path(out)
