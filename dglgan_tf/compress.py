@@ -22,8 +22,8 @@ def main(argv) -> int:
     """Parses the configuration and runs the stages."""
     del argv
     gin_files.parse_flags()
-    from dglgan_tf import recipe
     from dglgan_tf.devices import hosts
+    from dglgan_tf.runs import recipe
 
     recipe.run(
         _RUN_DIR.value or gin_files.default_run_dir(),

@@ -28,10 +28,10 @@ def main(argv) -> int:
     values = flags.FLAGS
     files, bindings = nvidia_flags.from_flags(values)
     gin_files.parse(files, [*bindings, *values.gin_param, *values.gin_bindings])
-    from dglgan_tf import experiment
     from dglgan_tf.devices import hosts
+    from dglgan_tf.runs import training_run
 
-    experiment.run(
+    training_run.run(
         _RUN_DIR.value or nvidia_flags.run_dir(values),
         dry_run=_DRY_RUN.value,
         hosts=hosts.from_environment(os.environ),

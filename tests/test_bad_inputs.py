@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dglgan_tf import experiment
 from dglgan_tf.foundation import run_directory
 from dglgan_tf.networks import files, stylegan2
+from dglgan_tf.runs import training_run
 from tests import bad_bindings, bad_commands, commands, tiny_training
 
 TINY = """
@@ -182,7 +182,7 @@ def _literal(value):
 def test_random_bindings(known, place, monkeypatch):
     """Whatever is bound: a training that would start, or one sentence."""
     monkeypatch.chdir(place)
-    monkeypatch.setattr(experiment, "_train", lambda *arguments: {})
+    monkeypatch.setattr(training_run, "_train", lambda *arguments: {})
     before = files_below(place)
     bindings = st.dictionaries(st.sampled_from(_parameters()), VALUES, max_size=3)
     answers = collections.Counter()

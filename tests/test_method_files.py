@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import test_gin_files as gin_files
 
-from dglgan_tf import experiment
 from dglgan_tf.compat import tf
 from dglgan_tf.config import gin_files as config
 from dglgan_tf.data import sources
 from dglgan_tf.networks import base, files
+from dglgan_tf.runs import training_run
 
 TINY = [
     "DynamicSparsity.interval_steps = 1",
@@ -87,7 +87,9 @@ def test_what_is_imitated_is_the_embedded_data(embedded):
 @pytest.mark.parametrize("name", gin_files.METHOD_FILES)
 def test_two_real_steps(name, embedded, weights, tmp_path, monkeypatch):
     ran = []
-    monkeypatch.setattr(experiment, "_train", functools.partial(_train, embedded, ran))
+    monkeypatch.setattr(
+        training_run, "_train", functools.partial(_train, embedded, ran)
+    )
     config.parse([name], [*gin_files.tiny(name), *TINY])
     stages = gin_files.stages()
     tf.config.run_functions_eagerly(True)  # two steps cost less than a trace
@@ -109,7 +111,7 @@ def _two_steps(weights, folder):
         path = weights(wide if query("prune") else [query(role) for role in PAIR])
         by_role = isinstance(start, dict)
         overrides["initialize_from"] = dict.fromkeys(start, path) if by_role else path
-    experiment.run(run_dir=str(folder), **overrides)
+    training_run.run(run_dir=str(folder), **overrides)
 
 
 @pytest.mark.parametrize(
@@ -121,5 +123,5 @@ def _two_steps(weights, folder):
 )
 def test_a_dry_run_needs_no_weights(name, tmp_path, capsys):
     config.parse([name], [])
-    assert experiment.run(run_dir=str(tmp_path / "run"), dry_run=True) == {}
+    assert training_run.run(run_dir=str(tmp_path / "run"), dry_run=True) == {}
     assert "phases " in capsys.readouterr().out

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dglgan_tf import loop
 from dglgan_tf.config import gin_files
 from dglgan_tf.data import sources
+from dglgan_tf.runs import loop
 from tests import tiny_runs
 from tests import tiny_training as tiny
 

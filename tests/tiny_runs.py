@@ -4,10 +4,10 @@ import json
 
 import gin
 
-from dglgan_tf import experiment
 from dglgan_tf.config import gin_files
 from dglgan_tf.data import sources
 from dglgan_tf.networks import files
+from dglgan_tf.runs import training_run
 
 NOT_REPRODUCIBLE = ("timing/", "resources/", "timestamp")
 
@@ -44,7 +44,7 @@ def synthetic(side, classes, channels=1):
 
 def run(folder, pair, source, **options):
     """Runs `train` in a folder with seed 1."""
-    return experiment.run(
+    return training_run.run(
         str(folder),
         source=source,
         generator=pair[0],

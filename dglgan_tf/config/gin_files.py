@@ -92,7 +92,7 @@ def register() -> None:
 
     Losses take no configuration of their own: gin may name them, not bind them.
     """
-    from dglgan_tf import configurables  # noqa: F401
+    from dglgan_tf.runs import registry  # noqa: F401
 
 
 def parse(gin_files: Sequence[str], bindings: Sequence[str]) -> None:

@@ -106,7 +106,7 @@ def test_later_bindings_win_over_files(tmp_path):
 
 
 def test_a_missing_value_is_the_users_to_mend(capsys):
-    from dglgan_tf import loop
+    from dglgan_tf.runs import loop
 
     assert (
         gin_files._guarded(lambda argv: loop.Schedule(), ["x"]) == gin_files.USER_ERROR

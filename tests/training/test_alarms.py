@@ -5,7 +5,7 @@ import types
 import pytest
 import tiny_training as tiny
 
-from dglgan_tf import loop
+from dglgan_tf.runs import loop
 from dglgan_tf.training import alarms, state
 
 WELL = {"diversity/ratio": 0.8, "d/sign_real": 0.6, "guidance/ratio": 1.2}

@@ -3,18 +3,18 @@
 import gin
 import pytest
 
-from dglgan_tf import experiment, recipe
+from dglgan_tf.runs import training_run, recipe
 from dglgan_tf.config import gin_files
 from dglgan_tf.foundation import run_directory
 
 
 @pytest.fixture
 def started(monkeypatch):
-    """Replaces `experiment.run`; returns the list of (folder, scope, total, dry)."""
+    """Replaces `training_run.run`; returns the list of (folder, scope, total, dry)."""
     calls = []
 
     def run(run_dir, dry_run=False, siblings=None, planned=(), hosts=None):
-        from dglgan_tf import loop
+        from dglgan_tf.runs import loop
 
         if run_directory.RunDirectory(run_dir).is_done:
             return {}
@@ -22,7 +22,7 @@ def started(monkeypatch):
         calls.append((run_dir, gin.current_scope_str(), total, dry_run, siblings))
         return {}
 
-    monkeypatch.setattr(experiment, "run", run)
+    monkeypatch.setattr(training_run, "run", run)
     return calls
 
 

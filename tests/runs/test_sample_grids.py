@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dglgan_tf import pictures
+from dglgan_tf.runs import sample_grids
 from dglgan_tf.compat import tf
 from dglgan_tf.data import sources
 
@@ -35,7 +35,7 @@ def made(tmp_path):
         source=sources.synthetic(8, 4, num_channels=1, num_classes=2), networks=networks
     )
     summary = tf.summary.create_noop_writer()
-    return pictures.Pictures(parts, tmp_path, summary, seed=5), tmp_path
+    return sample_grids.Pictures(parts, tmp_path, summary, seed=5), tmp_path
 
 
 def test_reals_take_the_channels_of_the_model(made):

@@ -6,7 +6,7 @@ import types
 import numpy as np
 import pytest
 
-from dglgan_tf import comparison
+from dglgan_tf.runs import comparison
 
 
 class Judge:

@@ -4,7 +4,7 @@ import inspect
 
 import gin
 
-from dglgan_tf import comparison, experiment, monitor, recipe, starting  # noqa: F401
+from dglgan_tf.runs import comparison, training_run, scoring, recipe, initial_weights  # noqa: F401
 from dglgan_tf.data import augmentation, pipeline, sources  # noqa: F401
 from dglgan_tf.losses import adversarial, distillation, guidance, smoothing
 from dglgan_tf.metrics import evaluator, perceptual  # noqa: F401

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tiny_training as tiny
 
-from dglgan_tf import starting
+from dglgan_tf.runs import initial_weights
 from dglgan_tf.foundation import run_directory
 from dglgan_tf.metrics import agreement, image_sets, perceptual
 from dglgan_tf.networks import base, files, stylegan2
@@ -42,15 +42,15 @@ def wide(tmp_path_factory):
 
 @pytest.mark.parametrize(
     "scores",
-    [starting.magnitude, starting.content_aware, starting.diversity_aware],
+    [initial_weights.magnitude, initial_weights.content_aware, initial_weights.diversity_aware],
     ids=lambda s: s.__name__,
 )
 def test_as_wide_as_the_teacher_it_is_the_teacher(wide, scores):
     networks = student([8, 8, 6])
-    options = {} if scores is starting.magnitude else {"images": 16}
+    options = {} if scores is initial_weights.magnitude else {"images": 16}
     roles = dict.fromkeys(("generator", "discriminator"), wide)
-    wide_pair = starting.rate(roles, functools.partial(scores, **options), 0)
-    starting.prune(networks, wide_pair, 0)
+    wide_pair = initial_weights.rate(roles, functools.partial(scores, **options), 0)
+    initial_weights.prune(networks, wide_pair, 0)
     for role, source in (
         ("generator", "generator_ema"),
         ("generator_ema", "generator_ema"),
@@ -83,11 +83,11 @@ def test_a_pruned_teacher_is_closer_than_random_weights():
 
     random = distances(makers[2])
     for scores in (
-        starting.magnitude,
-        functools.partial(starting.content_aware, images=32),
-        functools.partial(starting.diversity_aware, images=32, directions=1),
+        initial_weights.magnitude,
+        functools.partial(initial_weights.content_aware, images=32),
+        functools.partial(initial_weights.diversity_aware, images=32, directions=1),
     ):
-        starting.prune(networks, starting.rate({"generator": path}, scores, 0), 0)
+        initial_weights.prune(networks, initial_weights.rate({"generator": path}, scores, 0), 0)
         pruned = distances(networks.generator_ema)
         assert pruned["perceptual"] < random["perceptual"], scores
         assert pruned["pixel_l1"] < random["pixel_l1"], scores
@@ -97,7 +97,7 @@ def test_roles_start_from_files_of_their_own(wide):
     networks = student([8, 8, 6])
     before = base.named_variables(networks.discriminator)
     before = {name: variable.numpy() for name, variable in before.items()}
-    starting.initialize(networks, {"generator": wide})
+    initial_weights.initialize(networks, {"generator": wide})
     stored = files.read_tensors(wide, "generator/")
     for network in (networks.generator, networks.generator_ema):
         for name, variable in base.named_variables(network).items():
@@ -108,26 +108,26 @@ def test_roles_start_from_files_of_their_own(wide):
 
 def test_the_teachers_average_is_what_is_imitated(wide):
     generator, _ = style([4, 4, 4])
-    teacher = starting.load_teacher_generator(wide, generator)
+    teacher = initial_weights.load_teacher_generator(wide, generator)
     stored = files.read_tensors(wide, "generator_ema/")
     for name, variable in base.named_variables(teacher).items():
         np.testing.assert_array_equal(variable, stored[name])
-    samples = starting.teacher_samples([wide], 4, seed=0)
+    samples = initial_weights.teacher_samples([wide], 4, seed=0)
     assert samples["images"].shape == (4, 16, 16, 1) and samples["labels"] is None
-    assert starting.teacher_samples([], 4, seed=0) is None
+    assert initial_weights.teacher_samples([], 4, seed=0) is None
 
 
 def test_teachers_that_draw_otherwise_are_refused(wide, tmp_path):
     generator, discriminator = style([4, 4, 4])
     generator.style_mixing_prob = 0.5
     with pytest.raises(ValueError, match="has style_mixing_prob=0.9, the student has"):
-        starting.load_teacher_generator(wide, generator)
+        initial_weights.load_teacher_generator(wide, generator)
     alone = tmp_path / "alone.safetensors"
     files.save_networks(alone, {"discriminator": discriminator})
     with pytest.raises(ValueError, match="has no generator"):
-        starting.load_teacher_generator(alone, generator)
-    assert starting.teacher_samples([alone], 4, seed=0) is None
+        initial_weights.load_teacher_generator(alone, generator)
+    assert initial_weights.teacher_samples([alone], 4, seed=0) is None
     with pytest.raises(ValueError, match="train.prune needs wider weights"):
-        starting.rate({}, starting.magnitude, 0)
+        initial_weights.rate({}, initial_weights.magnitude, 0)
     with pytest.raises(ValueError, match="images=20 must be a multiple of 16"):
-        starting.content_aware(generator, 0, images=20)
+        initial_weights.content_aware(generator, 0, images=20)

@@ -8,7 +8,7 @@ import pytest
 import tiny_runs
 import tiny_training as tiny
 
-from dglgan_tf import monitor
+from dglgan_tf.runs import scoring
 from dglgan_tf.evaluation import judging
 from dglgan_tf.metrics import extractors, scores
 from dglgan_tf.training import optimizers
@@ -81,7 +81,7 @@ def test_only_the_best_snapshots_stay(tmp_path):
             "protocol": {},
         }
         scores.append(tmp_path, score, path.name, int(number))
-        monitor.keep_best(tmp_path, path, "fid9", 2)
+        scoring.keep_best(tmp_path, path, "fid9", 2)
         kept.append(sorted(p.stem[-3:] for p in (tmp_path / "best").iterdir()))
         path.unlink()
     assert kept == [["001"], ["001", "002"], ["002", "003"], ["002", "003"]]
@@ -93,7 +93,7 @@ def test_only_the_best_snapshots_stay(tmp_path):
 
 def test_settings_are_checked():
     with pytest.raises(ValueError, match="Evaluation.every_images=0"):
-        monitor.Evaluation(every_images=0)
+        scoring.Evaluation(every_images=0)
     source = tiny_runs.synthetic(8, 3)()
     assert judging.class_weights(source, 0) is None
     weights = judging.class_weights(source, 3)  # 64 images of three classes

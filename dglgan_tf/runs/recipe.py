@@ -11,7 +11,7 @@ from pathlib import Path
 import gin
 from absl import logging
 
-from dglgan_tf import comparison, experiment
+from dglgan_tf.runs import comparison, training_run
 from dglgan_tf.devices import hosts as hosts_of_run
 from dglgan_tf.foundation import run_directory
 from dglgan_tf.reporting import report
@@ -50,7 +50,7 @@ def run(
         # Every stage records the parameters that it used itself.
         gin.config._OPERATIVE_CONFIG.clear()
         with gin.config_scope(stage):
-            experiment.run(
+            training_run.run(
                 str(directory.path),
                 dry_run=dry_run,
                 siblings=str(root),

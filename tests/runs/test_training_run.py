@@ -8,7 +8,7 @@ import tiny_runs
 import tiny_training as tiny
 from PIL import Image
 
-from dglgan_tf import experiment, starting
+from dglgan_tf.runs import training_run, initial_weights
 from dglgan_tf.config import gin_files
 from dglgan_tf.data import base as data_base
 from dglgan_tf.data import stored
@@ -184,7 +184,7 @@ def test_a_run_leaves_what_users_look_for(finished):
         "network-snapshot-000000.safetensors",
     } <= names  # fmt: skip
     assert any(name.startswith("events.out.tfevents") for name in names)
-    facts = experiment.facts(finished)
+    facts = training_run.facts(finished)
     assert facts["objective"]["r1_gamma"] == 1.0 and facts["seed"] == 1
     record = json.loads((finished / "stats.jsonl").read_text().splitlines()[-1])
     assert record["images"] == 16 and "timing/sec_per_kimg" in record
@@ -213,15 +213,15 @@ def test_initialize_takes_the_generator_where_there_is_no_average(teachers):
 
     make_g, make_d = tiny.biggan_pair()
     networks = state.Networks(make_g(), make_d(), make_g())
-    starting.initialize(
-        networks, dict.fromkeys(starting.ROLES, teachers / "pair.safetensors")
+    initial_weights.initialize(
+        networks, dict.fromkeys(initial_weights.ROLES, teachers / "pair.safetensors")
     )
     stored_weights = files.read_tensors(teachers / "pair.safetensors", "generator/")
     for network in (networks.generator, networks.generator_ema):
         for name, variable in base.named_variables(network).items():
             np.testing.assert_array_equal(variable, stored_weights[name], err_msg=name)
     with pytest.raises(ValueError, match="holds .* and no discriminator"):
-        starting.initialize(networks, {"discriminator": teachers / "alone.safetensors"})
+        initial_weights.initialize(networks, {"discriminator": teachers / "alone.safetensors"})
 
 
 def test_a_done_run_is_left_alone(tmp_path):

@@ -18,7 +18,7 @@ class Pictures:
         """Draws the latents.
 
         Args:
-          parts: `experiment.Parts`.
+          parts: `training_run.Parts`.
           path: folder of the run.
           summary: writer of TensorBoard's files.
           seed: the latents are those of the seeds from here on.

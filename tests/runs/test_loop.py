@@ -15,14 +15,14 @@ import pytest
 import tiny_runs
 import tiny_training as tiny
 
-from dglgan_tf import loop, progress, starting
+from dglgan_tf.runs import loop, progress, initial_weights
 from dglgan_tf.config import gin_files
 from dglgan_tf.foundation import atomic, run_directory
 from dglgan_tf.losses import adversarial
 from dglgan_tf.networks import files
 from dglgan_tf.training import objective, optimizers, trainer
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_a_stopped_run_continues_as_if_it_had_not(
         tiny.fill(made, seed=8)
         return made
 
-    monkeypatch.setattr(starting, "load_teacher", teacher)
+    monkeypatch.setattr(initial_weights, "load_teacher", teacher)
     tiny_runs.bind(
         toy_goal(update_teachers=True), 40, adam, Trainer__d_steps=2,
         Trainer__d_batch_size=4, Trainer__d_microbatches=2, Trainer__g_microbatches=4,

@@ -14,7 +14,7 @@ import gin
 from absl import logging
 
 import dglgan_tf
-from dglgan_tf import description, loop, monitor, pictures, progress, starting
+from dglgan_tf.runs import dry_run, loop, scoring, sample_grids, progress, initial_weights
 from dglgan_tf.compat import keras, tf
 from dglgan_tf.data import base as base_of_data
 from dglgan_tf.data import pipeline, retrying
@@ -112,7 +112,7 @@ def _checked(seed):
     """Says what is out of range; returns the schedule."""
     if not 0 <= seed < 2**31:
         raise ValueError(f"train.seed={seed} must be from 0 to {2**31 - 1}")
-    monitor.Evaluation()
+    scoring.Evaluation()
     return loop.Schedule()
 
 
@@ -137,7 +137,7 @@ def _made(make, kind, name):
 
 
 def _describe(made, schedule, source, names, siblings) -> dict:
-    print(description.describe(*made, schedule))
+    print(dry_run.describe(*made, schedule))
     _source(source)  # says what is missing
     for name in dict.fromkeys(names):
         run_directory.find_weights(name, siblings)
@@ -148,11 +148,11 @@ def _by_role(initialize_from) -> dict[str, str]:
     """Returns {role: name of its weights}."""
     found = initialize_from or {}
     if isinstance(found, str):
-        found = dict.fromkeys(starting.ROLES, found)
-    if not set(found) <= set(starting.ROLES):
+        found = dict.fromkeys(initial_weights.ROLES, found)
+    if not set(found) <= set(initial_weights.ROLES):
         raise ValueError(
             f"train.initialize_from={found} must be one name, or one for some of the "
-            f"roles {', '.join(starting.ROLES)}"
+            f"roles {', '.join(initial_weights.ROLES)}"
         )
     return dict(found)
 
@@ -198,7 +198,7 @@ def build(
     effect.
     """
     strategy = strategies.make() if strategy is None else strategy
-    wide = starting.rate(starts or {}, prune, seed)
+    wide = initial_weights.rate(starts or {}, prune, seed)
     keras.utils.set_random_seed(seed)
     with strategy.scope():
         networks = state.Networks(
@@ -206,18 +206,18 @@ def build(
             _made(discriminator, base.Discriminator, "discriminator"),
             generator(),
         )
-        networks.teachers = [starting.load_teacher(path, networks) for path in teachers]
+        networks.teachers = [initial_weights.load_teacher(path, networks) for path in teachers]
         if teachers:
             networks.load_teacher_generator = functools.partial(
-                starting.load_teacher_generator, teachers[0], networks.generator
+                initial_weights.load_teacher_generator, teachers[0], networks.generator
             )
-        starting.copy_weights(networks.generator, networks.generator_ema)
+        initial_weights.copy_weights(networks.generator, networks.generator_ema)
         if wide:
-            starting.prune(networks, wide, seed)
+            initial_weights.prune(networks, wide, seed)
         else:
-            starting.initialize(networks, starts or {})
+            initial_weights.initialize(networks, starts or {})
         train = trainer.Trainer(networks, strategy, seed, lanes=lanes)
-    starting.check_pair(networks.generator, networks.discriminator, "discriminator")
+    initial_weights.check_pair(networks.generator, networks.discriminator, "discriminator")
     pipeline.check_classes(source, networks.generator.num_classes)
     return Parts(source, networks, train, strategy)
 
@@ -279,7 +279,7 @@ def _train(parts, schedule, directory, teachers, starts, seed):
 def _look(work, parts, options, seed, fresh):
     """Adds what the chief alone does: pictures, diagnostics, scores."""
     directory, shown = work.directory, work.progress
-    grids = pictures.Pictures(parts, directory.path, shown.summary, seed)
+    grids = sample_grids.Pictures(parts, directory.path, shown.summary, seed)
     if fresh:
         grids.reals()
         grids.fakes(0, "fakes_init.png")
@@ -287,9 +287,9 @@ def _look(work, parts, options, seed, fresh):
     work.diagnose = diagnostics.compile_diagnostics(
         parts.trainer,
         grids.real_batch(32),
-        starting.teacher_samples(options["teachers"], 32, seed),
+        initial_weights.teacher_samples(options["teachers"], 32, seed),
     )
-    work.after_save = monitor.in_training(parts, directory, shown)
+    work.after_save = scoring.in_training(parts, directory, shown)
 
 
 def _announce(shown, parts, schedule, options):

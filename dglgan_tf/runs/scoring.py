@@ -57,7 +57,7 @@ def in_training(parts, directory, shown) -> Callable[[Path], None]:
     Whatever keeps a metric from being computed is logged and stops nothing.
 
     Args:
-      parts: `experiment.Parts`.
+      parts: `training_run.Parts`.
       directory: `run_directory.RunDirectory`.
       shown: `progress.Progress`.
     """

@@ -2,7 +2,7 @@
 
 import gin
 
-from dglgan_tf import progress
+from dglgan_tf.runs import progress
 from dglgan_tf.compat import tf
 from dglgan_tf.cost import macs, memory, tables
 from dglgan_tf.networks import base, weightless
