@@ -6,7 +6,7 @@ RUN := $(VENV)/bin/python
 READY := $(VENV)/ready
 
 OLD := .venv-tf215
-SUBSET := tests/ops tests/layers tests/losses tests/networks tests/training tests/test_loop.py
+SUBSET := tests/ops tests/native tests/devices tests/layers tests/losses tests/networks tests/training tests/runs/test_loop.py
 
 .PHONY: quickstart quickstart-stylegan2 test quick-test test-tf215 lint bench clean
 

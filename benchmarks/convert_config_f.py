@@ -23,7 +23,7 @@ _RESOLUTION = flags.DEFINE_integer("resolution", 1024, "Of the networks, in pixe
 
 MAKE = """
 import sys
-from dglgan_tf import convert
+from dglgan_tf.converters import exporting
 from dglgan_tf.networks import stylegan2
 resolution = int(sys.argv[2])
 settings = {"resolution": resolution, "label_method": "concatenation"}
@@ -32,7 +32,7 @@ networks = {
     "generator_ema": stylegan2.StyleGAN2Generator(**settings),
     "discriminator": stylegan2.StyleGAN2Discriminator(resolution),
 }
-convert.export_checkpoint(networks, sys.argv[1], "tf1")
+exporting.export_checkpoint(networks, sys.argv[1], "tf1")
 """
 
 

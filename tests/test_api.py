@@ -5,9 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import deploy_networks
 import numpy as np
 import pytest
+from support import deploy_networks
 
 from dglgan_tf import api
 from dglgan_tf.compat import keras

@@ -13,11 +13,11 @@ import gin
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import bad_bindings, bad_commands, commands, tiny_training
 
 from dglgan_tf.foundation import run_directory
 from dglgan_tf.networks import files, stylegan2
 from dglgan_tf.runs import training_run
-from tests import bad_bindings, bad_commands, commands, tiny_training
 
 TINY = """
 train.source = @synthetic

@@ -5,8 +5,8 @@ import json
 import subprocess
 import sys
 
-import deploy_networks
 import pytest
+from support import deploy_networks
 
 from dglgan_tf.networks import base, files
 

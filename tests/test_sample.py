@@ -4,10 +4,10 @@ import subprocess
 import sys
 import time
 
-import deploy_networks
 import numpy as np
 import pytest
 from PIL import Image
+from support import deploy_networks
 
 from dglgan_tf.compat import tf
 from dglgan_tf.data import images as data_images

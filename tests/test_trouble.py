@@ -6,12 +6,12 @@ import os
 import numpy as np
 import pytest
 from PIL import Image
+from support import tiny_runs
+from support import tiny_training as tiny
 
 from dglgan_tf.config import gin_files
 from dglgan_tf.data import sources
 from dglgan_tf.runs import loop
-from tests import tiny_runs
-from tests import tiny_training as tiny
 
 TOYS = tiny.toy()
 

@@ -10,13 +10,13 @@ from dglgan_tf.containers.errors import CheckpointError, Record, shown
 from dglgan_tf.converters import describe, result
 
 FORMATS = (
-    "stylegan2_tf1",
-    "stylegan2_ada",
-    "stylegan2_rosinality",
-    "biggan_deep_hf",
-    "biggan_pytorch",
-    "biggan_studiogan",
-    "biggan_tfhub",
+    "stylegan2.tf1",
+    "stylegan2.ada",
+    "stylegan2.rosinality",
+    "biggan.deep_hf",
+    "biggan.pytorch",
+    "biggan.studiogan",
+    "biggan.tfhub",
 )
 # What damaged contents raise in a family module, which takes them for sound.
 _CONTENTS = (TypeError, KeyError, IndexError, AttributeError, ArithmeticError)

@@ -3,7 +3,7 @@
 A mapping is a list of entries, one per array of the source, built by a function of the
 network's configuration:
 
-    from dglgan_tf.convert import mapping as m
+    from dglgan_tf.converters import mapping as m
 
     def torgb(source, target):
         return [

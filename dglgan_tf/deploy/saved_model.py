@@ -20,7 +20,7 @@ FACTS_FILE = Path("assets.extra") / "dglgan_tf.json"
 
 
 def to_uint8(images) -> tf.Tensor:
-    """The rule of `dglgan_tf.images.to_uint8` as operations of a graph."""
+    """The rule of `foundation.pictures.to_uint8` as operations of a graph."""
     return tf.cast(tf.clip_by_value(images * 127.5 + 128, 0.0, 255.0), tf.uint8)
 
 

@@ -1,10 +1,10 @@
 """Lanes that exchange tensors: BatchNorm over all of a batch whose parts are apart.
 
 A lane (`devices.lanes`) is traced like one of several replicas and sees its part
-alone. Where a layer needs all of the batch it calls `gather`, and so do the other lanes at
-the same place. To this end the lanes are traced in turns, a thread each, of which one
-runs at a time: lane 0 up to its first `gather`, lane 1 up to the same, and so on. The
-graph does not depend on timing, and nothing of this remains when a step runs.
+alone. Where a layer needs all of the batch it calls `gather`, and so do the other lanes
+at the same place. To this end the lanes are traced in turns, a thread each, of which
+one runs at a time: lane 0 up to its first `gather`, lane 1 up to the same, and so on.
+The graph does not depend on timing, and nothing of this remains when a step runs.
 """
 
 import contextlib

@@ -142,8 +142,8 @@ def source_of_run(run_dir) -> data_base.Source:
         return reference.scoped_configurable_fn()
     except (ValueError, AttributeError) as error:
         raise ValueError(
-            f"{path} does not say which data it used ({gin_files.sentence(error)}): give "
-            "--data"
+            f"{path} does not say which data it used ({gin_files.sentence(error)}): "
+            "give --data"
         ) from error
 
 

@@ -58,8 +58,8 @@ def recipe(root) -> dict:
     stages = [_stage(f) for f in folders if (f / run_directory.MARKER).is_file()]
     if not stages:
         raise ValueError(
-            f"{root} holds no run (no {run_directory.MARKER} in it nor below it): name the "
-            "folder that dglgan_tf.compress or dglgan_tf.train wrote"
+            f"{root} holds no run (no {run_directory.MARKER} in it nor below it): name "
+            "the folder that dglgan_tf.compress or dglgan_tf.train wrote"
         )
     stages.sort(key=lambda stage: stage["started"])
     missing += [f"stage {s['name']} is not finished" for s in stages if not s["done"]]

@@ -1,9 +1,10 @@
 """Terms: losses that a training adds to the game, as choices in gin.
 
 `Objective.terms = [@OutputL1(), @LeCam()]`. A term sees a microbatch through a
-`microbatch.View` and adds to the generator's loss, to the discriminator's, or to neither
-and changes what they see. What it trains (projections from student to teacher width)
-moves with the optimizer of its player; what it remembers is part of the checkpoint.
+`microbatch.View` and adds to the generator's loss, to the discriminator's, or to
+neither and changes what they see. What it trains (projections from student to teacher
+width) moves with the optimizer of its player; what it remembers is part of the
+checkpoint.
 
 Terms that imitate take the first of `train.teachers`: its generator sees the same
 latents, the same mixing of styles and the same noise as the student, untruncated, and

@@ -1,11 +1,11 @@
 """NVIDIA's flags: what they bind, what wins, what is refused, and a real run."""
 
-import commands
 import gin
 import numpy as np
 import pytest
 from absl import flags
 from PIL import Image
+from support import commands
 
 from dglgan_tf.cli import nvidia_flags
 from dglgan_tf.config import gin_files

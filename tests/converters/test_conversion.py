@@ -5,9 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import containers
 import numpy as np
 import pytest
+from support import made_files
 
 from dglgan_tf import converters
 from dglgan_tf.containers import errors, reader
@@ -167,8 +167,8 @@ def test_failed_parity_is_a_verdict(reference, tmp_path):
 def test_refusals(reference, tmp_path):
     """Sources, overrides and references that do not suit, one sentence each."""
     foreign = {"layer1.0.conv1.weight": np.zeros((4, 4, 3, 3)), "fc.bias": np.ones(3)}
-    (tmp_path / "resnet.pth").write_bytes(containers.torch_zip(foreign))
-    (tmp_path / "list.pkl").write_bytes(containers.pickled([1, 2, "three"]))
+    (tmp_path / "resnet.pth").write_bytes(made_files.torch_zip(foreign))
+    (tmp_path / "list.pkl").write_bytes(made_files.pickled([1, 2, "three"]))
     (tmp_path / "empty").mkdir()
     several = tmp_path / "several"
     several.mkdir()

@@ -4,9 +4,9 @@ import encodings.cp437  # noqa: F401  (names in zip files)
 import random
 import sys
 
-import containers
 import numpy as np
 import pytest
+from support import made_files
 
 from dglgan_tf.containers import errors, reader, unpickle
 from dglgan_tf.converters import loading
@@ -75,7 +75,7 @@ def test_mutated_files(reference, tmp_path, monkeypatch):
     """Damaged fixtures and containers are refused in a sentence or read."""
     sources = [(reference / name).read_bytes() for name in FILES]
     tree = {"g": {"w": np.arange(50), "b": np.ones((3, 2))}, "n": [1, 2.5, "x"]}
-    sources += [containers.torch_legacy(tree), containers.torch_zip(tree)]
+    sources += [made_files.torch_legacy(tree), made_files.torch_zip(tree)]
     places = [structure(data, monkeypatch) for data in sources]
     rng = random.Random(20240)
     modules = set(sys.modules)

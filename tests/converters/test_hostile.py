@@ -14,9 +14,9 @@ import sys
 import time
 import zipfile
 
-import containers
 import numpy as np
 import pytest
+from support import made_files
 
 from dglgan_tf.containers import errors, reader
 
@@ -86,7 +86,7 @@ def test_foreign_names_are_refused_by_name(watched, name, protocol):
     watched(pickle.dumps({"G": CALLS[name]}, protocol), words)
 
 
-@pytest.mark.parametrize("write", [containers.torch_zip, containers.torch_legacy])
+@pytest.mark.parametrize("write", [made_files.torch_zip, made_files.torch_legacy])
 @pytest.mark.parametrize("name", ["posix.system", "functools.partial"])
 def test_torch_containers_are_no_way_round(watched, write, name):
     """The same table holds inside both torch containers."""
@@ -95,12 +95,12 @@ def test_torch_containers_are_no_way_round(watched, write, name):
 
 def test_nested_bytes_are_no_way_round(watched):
     """Nor inside the nested storages of NVIDIA's modules."""
-    inner = containers.torch_legacy(CALLS["posix.system"])
-    data = containers.pickled(Calls(containers.FROM_BYTES, inner))
+    inner = made_files.torch_legacy(CALLS["posix.system"])
+    data = made_files.pickled(Calls(made_files.FROM_BYTES, inner))
     watched(data, "posix.system")
 
 
-STORED = containers.Storage(np.arange(4))
+STORED = made_files.Storage(np.arange(4))
 WRONG_TENSORS = [
     (),
     (STORED,),
@@ -122,7 +122,7 @@ WRONG_TENSORS = [
 @pytest.mark.parametrize("arguments", WRONG_TENSORS, ids=range(len(WRONG_TENSORS)))
 def test_torch_utils_with_wrong_arguments(watched, arguments):
     """Tensors that reach outside their storage, or are no tensors."""
-    watched(containers.torch_zip([Calls(containers.REBUILD, *arguments)]), "file: ")
+    watched(made_files.torch_zip([Calls(made_files.REBUILD, *arguments)]), "file: ")
 
 
 def numpy_claim(shape: bytes, code=b"f4") -> bytes:
@@ -144,7 +144,7 @@ def test_claims_of_huge_arrays(watched):
         length = struct.pack("<Q", 1 << 60)
         watched(b"\x80\x05" + code + length + b"abc.", "ends too early")
     watched(b"\x80\x04\x8b\xff\xff\xff\x7f.", "integer of 2147483647 bytes")
-    data = containers.torch_legacy([STORED], counts=[1 << 60])
+    data = made_files.torch_legacy([STORED], counts=[1 << 60])
     watched(data, "states two different sizes")
 
 
@@ -171,10 +171,10 @@ def test_deep_tuples_as_names(watched):
 
 def test_nested_containers_share_one_count(watched):
     """Pickles within pickles cannot multiply the work."""
-    inner = containers.torch_legacy(STORED)
+    inner = made_files.torch_legacy(STORED)
     for _ in range(3):
-        inner = containers.torch_legacy([Calls(containers.FROM_BYTES, inner)] * 60)
-    data = containers.pickled(Calls(containers.FROM_BYTES, inner))
+        inner = made_files.torch_legacy([Calls(made_files.FROM_BYTES, inner)] * 60)
+    data = made_files.pickled(Calls(made_files.FROM_BYTES, inner))
     watched(data, "more than 2000000 instructions|of something else", 30.0)
 
 
@@ -220,7 +220,7 @@ def test_zip_bombs(watched, tmp_path):
         archive.writestr("archive/data.pkl", b"\x80\x02" + b"]" * 50_000_000 + b".")
     assert len(bomb.getvalue()) < 100_000
     watched(bomb.getvalue(), "more bytes than the file has")
-    good = containers.torch_zip([np.arange(3000)], zipfile.ZIP_DEFLATED)
+    good = made_files.torch_zip([np.arange(3000)], zipfile.ZIP_DEFLATED)
     watched(good, "compressed|more bytes")
     plain = io.BytesIO()
     with zipfile.ZipFile(plain, "w") as archive:
@@ -230,7 +230,7 @@ def test_zip_bombs(watched, tmp_path):
 
 def test_shapes_claimed_by_central_directory(watched):
     """A member larger than the file, and a storage smaller than announced."""
-    data = bytearray(containers.torch_zip([np.arange(500)]))
+    data = bytearray(made_files.torch_zip([np.arange(500)]))
     at = data.rindex(b"PK\x01\x02", 0, data.rindex(b"archive/version"))
     at = data.rindex(b"PK\x01\x02", 0, at)  # the directory entry of data.pkl or data/0
     larger = data.copy()
@@ -268,7 +268,7 @@ def test_truncation_at_every_percent(reference, tmp_path, name):
 
 def test_truncated_legacy_container(tmp_path):
     """The same for a legacy container, whose storages come last."""
-    data = containers.torch_legacy({"w": np.arange(600), "b": np.arange(3)})
+    data = made_files.torch_legacy({"w": np.arange(600), "b": np.arange(3)})
     for cut in range(0, len(data), 7):
         (tmp_path / "file").write_bytes(data[:cut])
         with pytest.raises(errors.CheckpointError):

@@ -5,9 +5,9 @@ import pickle
 import subprocess
 import sys
 
-import containers
 import numpy as np
 import pytest
+from support import made_files
 
 from dglgan_tf.containers import arrays, errors, reader, rebuild, torch_files, unpickle
 from dglgan_tf.converters import mapping, writer
@@ -34,7 +34,7 @@ def assert_same(found, expected):
         np.testing.assert_array_equal(found[name], array)
 
 
-@pytest.mark.parametrize("write", [containers.torch_zip, containers.torch_legacy])
+@pytest.mark.parametrize("write", [made_files.torch_zip, made_files.torch_legacy])
 def test_torch_containers(tmp_path, write):
     """Tensors of both containers come back, with plain values beside them."""
     tree = {"g": collections.OrderedDict(ARRAYS), "step": 7, "t": (1.5, None, "x")}
@@ -47,18 +47,18 @@ def test_containers_are_told_apart():
     """The legacy container by its magic number, the other by its directory."""
     legacy, zipped = (
         memoryview(write([1]))
-        for write in (containers.torch_legacy, containers.torch_zip)
+        for write in (made_files.torch_legacy, made_files.torch_zip)
     )
     assert torch_files.is_legacy(legacy) and not torch_files.is_legacy(zipped)
     assert torch_files.read_legacy(legacy) == [1]
     assert torch_files.read_zip(zipped) == [1]
 
 
-@pytest.mark.parametrize("write", [containers.torch_zip, containers.torch_legacy])
+@pytest.mark.parametrize("write", [made_files.torch_zip, made_files.torch_legacy])
 def test_offsets_and_strides_are_honoured(tmp_path, write):
     """A channels-last tensor inside a larger storage is read as its logical array."""
     elements = np.arange(100, dtype=np.float32)
-    view = containers.View(elements, 10, (2, 3, 4), (12, 1, 3))
+    view = made_files.View(elements, 10, (2, 3, 4), (12, 1, 3))
     expected = elements[10:34].reshape(2, 4, 3).transpose(0, 2, 1)
     np.testing.assert_array_equal(read_bytes(tmp_path, write([view]))[0], expected)
 
@@ -69,20 +69,20 @@ def test_nested_legacy_bytes_of_nvidia(tmp_path):
     class Module:
         def __reduce__(self):
             meta = {"type": "class", "class_name": "Generator", "state": {"w": Array()}}
-            return containers.PERSISTENT, (meta,)
+            return made_files.PERSISTENT, (meta,)
 
     class Bytes:
         def __reduce__(self):
-            inner = containers.torch_legacy(containers.Storage(ARRAYS["kernel"]))
-            return containers.FROM_BYTES, (inner,)
+            inner = made_files.torch_legacy(made_files.Storage(ARRAYS["kernel"]))
+            return made_files.FROM_BYTES, (inner,)
 
     class Array:
         def __reduce__(self):
             empty = collections.OrderedDict()
             arguments = (Bytes(), 0, (5, 3, 3, 2), (18, 6, 2, 1), False, empty)
-            return containers.REBUILD, arguments
+            return made_files.REBUILD, arguments
 
-    found = read_bytes(tmp_path, containers.pickled({"G": Module()}))["G"]
+    found = read_bytes(tmp_path, made_files.pickled({"G": Module()}))["G"]
     assert found.kind == "torch_utils.persistence"
     np.testing.assert_array_equal(found.state["state"]["w"], ARRAYS["kernel"])
 
@@ -204,8 +204,8 @@ def test_memory_of_reading(tmp_path, form):
     """Reading and touching every array adds at most 1.3 times the file's size."""
     arrays = {str(i): RNG.random((1000, 2000), np.float32) for i in range(6)}
     write = {
-        "zip": containers.torch_zip,
-        "legacy": containers.torch_legacy,
+        "zip": made_files.torch_zip,
+        "legacy": made_files.torch_legacy,
         "pickle4": lambda tree: pickle.dumps(tree, 4),
         "pickle2": lambda tree: pickle.dumps(tree, 2),
     }[form]

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-import toy_networks
+from support import toy_networks
 
 from dglgan_tf.compat import tf
 from dglgan_tf.cost import latency, macs, memory, tables

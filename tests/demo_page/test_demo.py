@@ -11,10 +11,10 @@ import time
 import urllib.error
 import urllib.request
 
-import browser
 import numpy as np
 import psutil
 import pytest
+from support import browser
 
 from dglgan_tf.demo_page import booth, demo_page, guard
 from dglgan_tf.sampling import paths, sampler

@@ -4,9 +4,9 @@ import json
 import subprocess
 import sys
 
-import deploy_networks
 import numpy as np
 import pytest
+from support import deploy_networks
 
 from dglgan_tf.deploy import (  # fmt: skip
     card,

@@ -2,9 +2,9 @@
 
 import sys
 
-import deploy_networks
 import numpy as np
 import pytest
+from support import deploy_networks
 
 from dglgan_tf.deploy import exporting, onnx_file, parts
 from dglgan_tf.foundation import seeding

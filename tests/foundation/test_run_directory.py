@@ -4,7 +4,7 @@ import hashlib
 import json
 
 import pytest
-import tiny_training as tiny
+from support import tiny_training as tiny
 
 from dglgan_tf.data import sources
 from dglgan_tf.foundation import run_directory

@@ -1,7 +1,7 @@
 """One tiny network of each family for all tests of this folder."""
 
-import deploy_networks
 import pytest
+from support import deploy_networks
 
 from dglgan_tf.gallery import view
 from dglgan_tf.networks import files

@@ -1,17 +1,13 @@
 """Inception-2015: every tap, every resizing, both file formats, on recipe weights."""
 
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from support import metric_recipe as recipe
 
 from dglgan_tf.compat import tf
 from dglgan_tf.metrics import extractors, frozen_graph, inception, resize
-
-sys.path.insert(0, str(Path(__file__).parent))
-import recipe  # noqa: E402
 
 PACKAGES = {
     "pytorchfid": "legacy_pytorch",

@@ -1,17 +1,13 @@
 """LPIPS: the formula, VGG16 on recipe weights, and the offline distance."""
 
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from support import metric_recipe as recipe
 
 from dglgan_tf.compat import tf
 from dglgan_tf.metrics import perceptual, vgg16
-
-sys.path.insert(0, str(Path(__file__).parent))
-import recipe  # noqa: E402
 
 
 @pytest.fixture(scope="module")

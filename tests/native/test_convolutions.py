@@ -206,11 +206,11 @@ OTHER_LEVEL = """
 import sys
 import numpy as np
 from dglgan_tf.compat import tf
-from dglgan_tf.ops import native, winograd
-native._level = lambda: sys.argv[1:]
-assert native.library() is not None, native.absence()
-sys.path.insert(0, "tests/ops")
-import test_winograd as cases
+from dglgan_tf.native import library
+library._level = lambda: sys.argv[1:]
+assert library.library() is not None, library.absence()
+sys.path.insert(0, "tests/native")
+import test_convolutions as cases
 for way, sides in cases.CASES:
     cases.test_two_derivatives_equal_tensorflows(way, sides)
     cases.test_equals_the_definition(way, sides, 48, 80)

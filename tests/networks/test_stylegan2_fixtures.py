@@ -1,9 +1,9 @@
 """StyleGAN2 against stored outputs of the official code (reference files).
 
-All networks are read with `dglgan_tf.converters` and run in graph mode; a few under XLA.
-Tolerances relative to the largest absolute value: 1e-4 for images, scores, penalties
-and lengths, 1e-3 for gradients (a leaky ReLU may change side between two float32
-computations); compared with the float64 outputs where there are any.
+All networks are read with `dglgan_tf.converters` and run in graph mode; a few under
+XLA. Tolerances relative to the largest absolute value: 1e-4 for images, scores,
+penalties and lengths, 1e-3 for gradients (a leaky ReLU may change side between two
+float32 computations); compared with the float64 outputs where there are any.
 """
 
 import numpy as np

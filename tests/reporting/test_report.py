@@ -7,10 +7,9 @@ import os
 import pathlib
 import re
 
-import browser
-import deploy_networks
 import numpy as np
 import pytest
+from support import browser, deploy_networks
 
 from dglgan_tf.cost import macs, tables
 from dglgan_tf.networks import biggan, files

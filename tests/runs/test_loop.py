@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny_runs
-import tiny_training as tiny
+from support import tiny_runs
+from support import tiny_training as tiny
 
 from dglgan_tf.runs import loop, progress, initial_weights
 from dglgan_tf.config import gin_files

@@ -5,8 +5,8 @@ import logging
 
 import numpy as np
 import pytest
-import tiny_runs
-import tiny_training as tiny
+from support import tiny_runs
+from support import tiny_training as tiny
 
 from dglgan_tf.runs import scoring
 from dglgan_tf.evaluation import judging

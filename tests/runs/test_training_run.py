@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 import pytest
-import tiny_runs
-import tiny_training as tiny
+from support import tiny_runs
+from support import tiny_training as tiny
 from PIL import Image
 
 from dglgan_tf.runs import training_run, initial_weights

@@ -1,8 +1,8 @@
 """Precomputed programs: same numbers, no work left on the weights."""
 
-import deploy_networks
 import numpy as np
 import pytest
+from support import deploy_networks
 
 from dglgan_tf.compat import tf
 from dglgan_tf.sampling import constants, sampler

@@ -3,7 +3,7 @@
 import types
 
 import pytest
-import tiny_training as tiny
+from support import tiny_training as tiny
 
 from dglgan_tf.runs import loop
 from dglgan_tf.training import alarms, state

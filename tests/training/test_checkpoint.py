@@ -5,7 +5,7 @@ import functools
 
 import numpy as np
 import pytest
-import tiny_training as tiny
+from support import tiny_training as tiny
 
 from dglgan_tf.foundation import atomic
 from dglgan_tf.networks import files

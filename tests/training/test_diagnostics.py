@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-import tiny_training as tiny
+from support import tiny_training as tiny
 
 from dglgan_tf.losses import adversarial
 from dglgan_tf.training import diagnostics, draws

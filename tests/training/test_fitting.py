@@ -1,7 +1,7 @@
 """Fitting a discriminator to a generator that stays as it is."""
 
 import numpy as np
-import tiny_training
+from support import tiny_training
 
 from dglgan_tf.networks import base
 

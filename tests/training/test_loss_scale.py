@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from support import tiny_training
 
 from dglgan_tf.compat import tf
 from dglgan_tf.losses import adversarial
 from dglgan_tf.training import checkpoint, loss_scale
-from tests import tiny_training
 
 
 @tf.custom_gradient

@@ -3,7 +3,7 @@
 import dataclasses
 
 import pytest
-import tiny_training as tiny
+from support import tiny_training as tiny
 
 from dglgan_tf.compat import tf
 from dglgan_tf.losses import adversarial

@@ -7,7 +7,7 @@ XLA, with gradient descent. `test_phase.py` holds the short form.
 import functools
 
 import pytest
-import tiny_training as tiny
+from support import tiny_training as tiny
 
 from dglgan_tf.losses import adversarial
 from dglgan_tf.training import objective

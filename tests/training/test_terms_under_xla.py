@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 import pytest
-import tiny_training as tiny
+from support import tiny_training as tiny
 
 from dglgan_tf.compat import keras, tf
 from dglgan_tf.losses import distillation, smoothing

@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 import pytest
-import tiny_training as tiny
+from support import tiny_training as tiny
 
 from dglgan_tf.compat import keras
 from dglgan_tf.layers import updates

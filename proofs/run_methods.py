@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Trains every variant and baseline for some steps as a user would, and looks.
 
-  python tools/run_methods.py --steps=120 --batch=8
+  python proofs/run_methods.py --steps=120 --batch=8
 
 Each file of gin/variants and gin/baselines runs through its public command, with its
 own networks, bundled teacher and embedded images; only the number of steps and the

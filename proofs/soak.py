@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Trains a tiny network for long and watches what must not grow.
 
-  python tools/soak.py --steps=10000
+  python proofs/soak.py --steps=10000
 
 Reports the slope of the process's memory, the number of open files and how often steps
 were traced, all after the first minute. Exit code 1 where memory grows by more than

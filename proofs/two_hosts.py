@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Trains on two hosts (two processes on loopback) and checks what must hold there.
 
-  python tools/two_hosts.py --family=biggan --steps=20
-  python tools/two_hosts.py --family=stylegan2 --steps=20
+  python proofs/two_hosts.py --family=biggan --steps=20
+  python proofs/two_hosts.py --family=stylegan2 --steps=20
 
 1. The logged losses equal those of one process with two replicas (--tolerance).
 2. When one host is killed, the other ends in time, with a sentence and exit code 75.

@@ -1,4 +1,4 @@
-"""A training that is killed ends as if it had not been (`tools/kill_runs.py`)."""
+"""A training that is killed ends as if it had not been (`proofs/kill_runs.py`)."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.slow
@@ -15,7 +15,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 def test_killed_runs_end_as_if_undisturbed(family, kills):
     done = subprocess.run(
         [
-            sys.executable, "tools/kill_runs.py", f"--kills={kills}", "--seed=1",
+            sys.executable, "proofs/kill_runs.py", f"--kills={kills}", "--seed=1",
             f"--family={family}", "--patience_seconds=300",
         ],
         cwd=REPOSITORY,

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Kills a tiny training again and again and checks that it ends as if it had not been.
 
-  python tools/kill_runs.py --kills=40 --seed=0
+  python proofs/kill_runs.py --kills=40 --seed=0
 
 One run goes through undisturbed. Another is killed (SIGKILL) at random moments, every
 second time while a snapshot is being written, and started again with the same command;

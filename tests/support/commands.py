@@ -10,7 +10,7 @@ from absl import flags
 
 from dglgan_tf.config import gin_files
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 class Command:

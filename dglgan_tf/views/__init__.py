@@ -1,1 +1,0 @@
-"""Ways of looking at a generator: paths, sheets, neighbours, projection, directions."""
