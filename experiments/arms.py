@@ -35,7 +35,7 @@ class Suite:
 
     Attributes:
       name: of the gin file.
-      teacher: weights that guide, a name of `foundation.run_directory.find_weights`; None = the
+      teacher: weights that guide (`run_directory.find_weights`); None = the
         stage `teacher` of the gin file, trained first.
       data: the real images, a name of `--data`.
       metrics: names of `dglgan_tf.metrics.names`.
