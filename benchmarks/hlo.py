@@ -49,7 +49,7 @@ def compiled(config: dict, phase: str) -> str:
     from dglgan_tf.compat import tf
     from dglgan_tf.layers import updates
     from dglgan_tf.ops import resample
-    from dglgan_tf.training import draws, state
+    from dglgan_tf.training import draws, game, state
 
     generator, discriminator, _ = (make() for make in ours.networks(config))
     networks = state.Networks(generator, discriminator, generator)
@@ -61,13 +61,13 @@ def compiled(config: dict, phase: str) -> str:
     batch |= {"seed": seed, "images": tf.random.uniform([size, side, side, 3], -1, 1)}
     if generator.num_classes:
         batch["labels"] = batch["fake_labels"]
-    losses = {"g": goal.generator_loss, "d": goal.discriminator_loss}
+    losses = {"g": game.generator_loss, "d": game.discriminator_loss}
     variables = {"g": generator, "d": discriminator}[phase].trainable_variables
 
     @tf.function(jit_compile=True, autograph=False)
     def gradient(batch):
         with resample.use_form("slices"), updates.collect(), tf.GradientTape() as tape:
-            loss, _ = losses[phase](networks, batch)
+            loss, _ = losses[phase](goal, networks, batch)
         return tape.gradient(loss, variables, unconnected_gradients="zero")
 
     return gradient.experimental_get_compiler_ir(batch)(stage="optimized_hlo")

@@ -11,7 +11,17 @@ from dglgan_tf.layers import spectral_norm
 from dglgan_tf.losses import adversarial
 from dglgan_tf.networks import biggan, stylegan2
 from dglgan_tf.sampling import sampler
-from dglgan_tf.training import draws, ema, objective, optimizers, phase, state, trainer
+from dglgan_tf.training import (
+    draws,
+    ema,
+    objective,
+    optimizers,
+    phase,
+    scores,
+    settings,
+    state,
+    trainer,
+)
 
 # Path-length mean, Adam of both families: as in gin/families.
 _DECAYS = {"biggan": 0.9999, "stylegan2": 0.5 ** (8 / 10_000)}
@@ -52,7 +62,7 @@ def goal(config: dict) -> objective.Objective:
     return objective.Objective(
         d_loss=adversarial.d_logistic,
         g_loss=adversarial.g_logistic,
-        d_scores=objective.scores_separate,
+        d_scores=scores.scores_separate,
         r1_gamma=10.0,
         path_length_weight=2.0,
     )
@@ -77,11 +87,7 @@ def build(config: dict) -> "Ours":
         made = state.Networks(generator(), discriminator(), generator())
         if config["guided"]:
             made.teachers = [teacher()]
-        train = trainer.Trainer(
-            made,
-            strategy,
-            0,
-            lanes=count,
+        wanted = settings.Settings(
             objective=goal(config),
             g_optimizer=adam,
             d_optimizer=adam,
@@ -90,6 +96,7 @@ def build(config: dict) -> "Ours":
             d_first=config["family"] == "biggan",
             jit=config["jit"],
         )
+        train = trainer.Trainer(made, strategy, 0, wanted, lanes=count)
     return Ours(config, train)
 
 

@@ -19,7 +19,7 @@ from dglgan_tf.compat import tf
 from dglgan_tf.data import pipeline, sources
 from dglgan_tf.losses import adversarial
 from dglgan_tf.networks import biggan
-from dglgan_tf.training import objective, optimizers, state, trainer
+from dglgan_tf.training import objective, optimizers, scores, settings, state, trainer
 
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Turns of each.", 1)
 _STEPS = flags.DEFINE_integer("steps", 10, "Steps of a turn.", 1)
@@ -40,14 +40,11 @@ def make(devices, microbatches):
             biggan.BigGANDiscriminator(**sizes),
             biggan.BigGANGenerator(**sizes, z_dim=80, shared_dim=32),
         )
-        train = trainer.Trainer(
-            networks,
-            strategy,
-            seed=0,
+        wanted = settings.Settings(
             objective=objective.Objective(
                 d_loss=adversarial.d_hinge,
                 g_loss=adversarial.g_hinge,
-                d_scores=objective.scores_joint,
+                d_scores=scores.scores_joint,
             ),
             g_optimizer=optimizers.adam,
             d_optimizer=optimizers.adam,
@@ -57,6 +54,7 @@ def make(devices, microbatches):
             d_first=True,
             jit=False,
         )
+        train = trainer.Trainer(networks, strategy, 0, wanted)
     source = sources.synthetic(256, 32, 1, 3)
     reals = pipeline.make_dataset(source, _BATCH.value)
     return train, iter(strategy.experimental_distribute_dataset(reals))

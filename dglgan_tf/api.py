@@ -26,13 +26,21 @@ from dglgan_tf.losses import adversarial
 from dglgan_tf.narrowing import budget
 from dglgan_tf.networks import adapted, base, files
 from dglgan_tf.sampling import sampler
-from dglgan_tf.training import ema, objective, optimizers, state, trainer
+from dglgan_tf.training import (
+    ema,
+    objective,
+    optimizers,
+    scores,
+    settings,
+    state,
+    trainer,
+)
 
 load = sampler.load
 _LOSSES = {
-    "hinge": (adversarial.d_hinge, adversarial.g_hinge, objective.scores_joint),
+    "hinge": (adversarial.d_hinge, adversarial.g_hinge, scores.scores_joint),
     "logistic": (
-        adversarial.d_logistic, adversarial.g_logistic, objective.scores_separate,
+        adversarial.d_logistic, adversarial.g_logistic, scores.scores_separate,
     ),
 }  # fmt: skip
 
@@ -179,10 +187,7 @@ def _trainer(kept, wanted, batch_size, learning_rates, ema_decay, seed):
         functools.partial(optimizers.adam, learning_rate=rate, epsilon=1e-6)
         for rate in learning_rates
     )
-    return trainer.Trainer(
-        kept,
-        tf.distribute.get_strategy(),
-        seed,
+    proceeding = settings.Settings(
         objective=wanted,
         g_optimizer=g_adam,
         d_optimizer=d_adam,
@@ -190,6 +195,7 @@ def _trainer(kept, wanted, batch_size, learning_rates, ema_decay, seed):
         ema_statistics=True,
         batch_size=batch_size,
     )
+    return trainer.Trainer(kept, tf.distribute.get_strategy(), seed, proceeding)
 
 
 def _source(images, labels, student) -> data_base.Source:

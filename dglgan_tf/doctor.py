@@ -172,7 +172,7 @@ def _families() -> dict[str, tuple]:
     """{name: (make G, make D, options of the objective)} at the smallest sizes."""
     from dglgan_tf.losses import adversarial
     from dglgan_tf.networks import biggan, stylegan2
-    from dglgan_tf.training import objective
+    from dglgan_tf.training import scores
 
     big = {"resolution": 32, "num_classes": 2, "ch": 2}
     style = {"resolution": 8, "channel_max": 8}
@@ -183,7 +183,7 @@ def _families() -> dict[str, tuple]:
             {
                 "d_loss": adversarial.d_hinge,
                 "g_loss": adversarial.g_hinge,
-                "d_scores": objective.scores_joint,
+                "d_scores": scores.scores_joint,
             },
         ),
         "StyleGAN2": (
@@ -194,7 +194,7 @@ def _families() -> dict[str, tuple]:
             {
                 "d_loss": adversarial.d_logistic,
                 "g_loss": adversarial.g_logistic,
-                "d_scores": objective.scores_separate,
+                "d_scores": scores.scores_separate,
                 "r1_gamma": 1.0,
                 "path_length_weight": 2.0,
             },
@@ -225,22 +225,20 @@ def _one_step(make_generator, make_discriminator, options) -> list[str]:
 
     from dglgan_tf.data import pipeline, sources
     from dglgan_tf.devices import strategies
-    from dglgan_tf.training import objective, optimizers, state, trainer
+    from dglgan_tf.training import objective, optimizers, settings, state, trainer
 
     strategy = strategies.make()
     with strategy.scope():
         networks = state.Networks(
             make_generator(), make_discriminator(), make_generator()
         )
-        train = trainer.Trainer(
-            networks,
-            strategy,
-            seed=0,
+        wanted = settings.Settings(
             objective=objective.Objective(**options),
             g_optimizer=optimizers.adam,
             d_optimizer=optimizers.adam,
             batch_size=8 * strategy.num_replicas_in_sync,
         )
+        train = trainer.Trainer(networks, strategy, 0, wanted)
     source = sources.synthetic(64, networks.generator.resolution, 3, 2)
     dataset = pipeline.make_dataset(source, train.batch_size)
     iterator = iter(strategy.experimental_distribute_dataset(dataset))

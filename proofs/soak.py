@@ -21,7 +21,15 @@ from dglgan_tf.compat import tf
 from dglgan_tf.data import pipeline, sources
 from dglgan_tf.losses import adversarial
 from dglgan_tf.networks import biggan
-from dglgan_tf.training import checkpoint, objective, optimizers, state, trainer
+from dglgan_tf.training import (
+    checkpoint,
+    objective,
+    optimizers,
+    scores,
+    settings,
+    state,
+    trainer,
+)
 
 flags.DEFINE_integer("steps", 10_000, "Of the training.", 10)
 flags.DEFINE_float("warm_up_seconds", 60.0, "After which nothing may grow.")
@@ -40,18 +48,16 @@ def make() -> trainer.Trainer:
     goal = objective.Objective(
         d_loss=adversarial.d_hinge,
         g_loss=adversarial.g_hinge,
-        d_scores=objective.scores_joint,
+        d_scores=scores.scores_joint,
     )
-    return trainer.Trainer(
-        networks,
-        tf.distribute.get_strategy(),
-        seed=0,
+    wanted = settings.Settings(
         objective=goal,
         g_optimizer=optimizers.adam,
         d_optimizer=optimizers.adam,
         batch_size=4,
         d_first=True,
     )
+    return trainer.Trainer(networks, tf.distribute.get_strategy(), 0, wanted)
 
 
 def watch(train, folder) -> list[tuple[int, float, int, int]]:

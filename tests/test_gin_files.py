@@ -12,7 +12,7 @@ from dglgan_tf.compat import tf
 from dglgan_tf.config import gin_files
 from dglgan_tf.foundation import run_directory
 from dglgan_tf.networks import files
-from dglgan_tf.runs import training_run
+from dglgan_tf.runs import plan, training_run
 
 FOLDER = gin_files.gin_roots()[0]
 USER_FILES = sorted(p.relative_to(FOLDER).as_posix() for p in FOLDER.glob("*.gin"))
@@ -149,7 +149,7 @@ def _structure(text):
 
 
 def _two_steps(tmp_path, stage):
-    overrides = {"run_dir": str(tmp_path / stage)}
+    overrides = {}
     if _bound("teachers"):
         names = gin.query_parameter("train.teacher_networks")
         _, discriminator = [reference.scoped_configurable_fn() for reference in names]
@@ -165,7 +165,7 @@ def _two_steps(tmp_path, stage):
         files.save_networks(path, pair)
         by_role = isinstance(start, dict)
         overrides["initialize_from"] = dict.fromkeys(start, path) if by_role else path
-    training_run.run(**overrides)
+    training_run.run(str(tmp_path / stage), plan=plan.Plan(**overrides))
     directory = run_directory.RunDirectory(tmp_path / stage)
     assert directory.is_done
     header = files.read_header(directory.latest_snapshot())

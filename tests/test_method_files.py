@@ -16,7 +16,7 @@ from dglgan_tf.compat import tf
 from dglgan_tf.config import gin_files as config
 from dglgan_tf.data import sources
 from dglgan_tf.networks import base, files
-from dglgan_tf.runs import training_run
+from dglgan_tf.runs import plan, training_run
 
 TINY = [
     "DynamicSparsity.interval_steps = 1",
@@ -56,10 +56,10 @@ def weights(tmp_path_factory):
     return save
 
 
-def _train(embedded, ran, parts, schedule, directory, teachers, starts, seed):
+def _train(embedded, ran, built, begin, when, directory):
     """Takes the place of the loop: two steps, nothing is written."""
-    del schedule, directory, teachers, starts, seed
-    train, networks = parts.trainer, parts.networks
+    del begin, when, directory
+    train, networks = built.trainer, built.networks
     images, labels = embedded
     shrink = images.shape[1] // networks.generator.resolution
     images = tf.nn.avg_pool2d(images, shrink, shrink, "VALID")
@@ -111,7 +111,7 @@ def _two_steps(weights, folder):
         path = weights(wide if query("prune") else [query(role) for role in PAIR])
         by_role = isinstance(start, dict)
         overrides["initialize_from"] = dict.fromkeys(start, path) if by_role else path
-    training_run.run(run_dir=str(folder), **overrides)
+    training_run.run(run_dir=str(folder), plan=plan.Plan(**overrides))
 
 
 @pytest.mark.parametrize(

@@ -72,9 +72,9 @@ def test_a_torn_image_is_left_out_and_counted(tmp_path, monkeypatch):
         Image.fromarray(pixels).save(folder / f"{index:02d}.png")
     begin = loop.run
 
-    def then_torn(work):
+    def then_torn(*arguments):
         (folder / "05.png").write_bytes(b"\x89PNG\r\n\x1a\n torn")
-        return begin(work)
+        return begin(*arguments)
 
     monkeypatch.setattr(loop, "run", then_torn)
 

@@ -226,56 +226,10 @@ def distribute(strategy, make_dataset: Callable):
     return strategy.distribute_datasets_from_function(of_this_host)
 
 
-class Agreement:
-    """Tells every host at the same step that one of them wants something.
-
-    The answer is about the step before, so that nobody waits for a reduction.
-    """
-
-    def __init__(self, strategy):
-        """Takes the strategy; every host must call the object once a step."""
-        self._strategy, self._pending = strategy, None
-
-    def __call__(self, wanted: bool) -> bool:
-        """Returns whether any host wanted it at the last call, or now if alone."""
-        if host_index(self._strategy)[1] == 1:
-            return wanted
-        before = self._pending
-        self._pending = _summed(self._strategy, float(wanted))
-        return before is not None and float(before) > 0
-
-
-def agree_on(strategy, number: int, what: str) -> None:
-    """Checks that all hosts have the same number; waits for them.
-
-    Raises:
-      ValueError: they have not.
-    """
-    count = host_index(strategy)[1]
-    if count > 1 and float(_summed(strategy, float(number))) != (
-        strategy.num_replicas_in_sync * number
-    ):
-        raise ValueError(
-            f"{what} is {number} here and differs on another host: the run directory "
-            "must be the same folder on all of them"
-        )
-
-
-def _summed(strategy, number):
-    """Adds a number of every replica."""
-    value = tf.constant(number, tf.float64)
-    return strategy.reduce(
-        tf.distribute.ReduceOp.SUM, strategy.run(lambda: tf.identity(value)), axis=None
-    )
-
-
-def lost_host(strategy, newest: str | None) -> ConnectionError:
-    """Returns the error of a training whose other hosts went away."""
-    addresses = strategy.cluster_resolver.cluster_spec().as_dict()["worker"]
-    hosts = hosts_of_run.Hosts(tuple(addresses), strategy.cluster_resolver.task_id)
-    gone = [hosts.name(index) for index in hosts_of_run.unreachable(hosts)]
-    return ConnectionError(
-        f"{' and '.join(gone) or 'another host'} left the training: start the same "
-        "command on every host again; the run continues from "
-        f"{newest or 'its start'}"
-    )
+def on_cpu(strategy) -> bool:
+    """Whether a strategy, or none (the default one), computes on CPUs."""
+    try:
+        devices = strategy.extended.worker_devices
+    except RuntimeError:  # the default strategy has none
+        return not tf.config.list_logical_devices("GPU")
+    return all("CPU" in device.upper() for device in devices)

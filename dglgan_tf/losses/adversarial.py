@@ -1,9 +1,9 @@
 """Adversarial losses on logits, for either player.
 
 All are float32 [N], not reduced and not weighted. Discriminator losses take
-`(real_logits, fake_logits)` of equal length, generator losses
-`(fake_logits, real_logits=None)`. A generator loss that needs the reals' logits says
-so by the attribute `needs_real_logits = True`; the others have no such attribute.
+`(real_logits, fake_logits)` of equal length, generator losses `(fake_logits)`, or
+`(fake_logits, real_logits)` where fakes are compared with reals: the names of its
+arguments say what a loss needs (`losses.needs`).
 """
 
 from dglgan_tf.compat import tf
@@ -24,17 +24,15 @@ def d_logistic(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
     return tf.nn.softplus(-real) + tf.nn.softplus(fake)
 
 
-def g_logistic(fake_logits: tf.Tensor, real_logits=None) -> tf.Tensor:
+def g_logistic(fake_logits: tf.Tensor) -> tf.Tensor:
     """Returns softplus(-fake), the non-saturating generator loss.
 
     Args:
       fake_logits: [N] scores of generated images.
-      real_logits: not used.
 
     Returns:
       [N] float32, not reduced.
     """
-    del real_logits
     return tf.nn.softplus(-_checks.logits("fake_logits", fake_logits))
 
 
@@ -52,17 +50,15 @@ def d_hinge(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
     return tf.nn.relu(1.0 - real) + tf.nn.relu(1.0 + fake)
 
 
-def g_hinge(fake_logits: tf.Tensor, real_logits=None) -> tf.Tensor:
+def g_hinge(fake_logits: tf.Tensor) -> tf.Tensor:
     """Returns -fake, the generator's part of the hinge game.
 
     Args:
       fake_logits: [N] scores of generated images.
-      real_logits: not used.
 
     Returns:
       [N] float32, not reduced.
     """
-    del real_logits
     return -_checks.logits("fake_logits", fake_logits)
 
 
@@ -83,17 +79,15 @@ def d_wgan(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
     return fake - real
 
 
-def g_wgan(fake_logits: tf.Tensor, real_logits=None) -> tf.Tensor:
+def g_wgan(fake_logits: tf.Tensor) -> tf.Tensor:
     """Returns -fake, the generator's part of the Wasserstein game.
 
     Args:
       fake_logits: [N] scores of generated images.
-      real_logits: not used.
 
     Returns:
       [N] float32, not reduced.
     """
-    del real_logits
     return -_checks.logits("fake_logits", fake_logits)
 
 
@@ -115,23 +109,15 @@ def d_relativistic(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
     return tf.nn.softplus(fake - real)
 
 
-def g_relativistic(fake_logits: tf.Tensor, real_logits=None) -> tf.Tensor:
+def g_relativistic(fake_logits: tf.Tensor, real_logits: tf.Tensor) -> tf.Tensor:
     """Returns softplus(-(fake_i - real_i)): fakes should score above their partners.
 
     Args:
       fake_logits: [N] scores of generated images.
-      real_logits: [N] scores of real images by the same discriminator; required.
+      real_logits: [N] scores of real images by the same discriminator.
 
     Returns:
       [N] float32, not reduced.
     """
-    if real_logits is None:
-        raise ValueError(
-            "real_logits=None, but g_relativistic compares each fake with a real "
-            "image: score as many real images and pass their logits."
-        )
     fake, real = _checks.pair("fake_logits", fake_logits, "real_logits", real_logits)
     return tf.nn.softplus(real - fake)
-
-
-g_relativistic.needs_real_logits = True

@@ -114,10 +114,3 @@ def g_logistic_accepted(fake_logits, teacher_fake):
         "fake_logits", fake_logits, "teacher_fake", teacher_fake
     )
     return tf.stop_gradient(tf.sigmoid(teacher)) * tf.nn.softplus(-fake)
-
-
-# A training then passes the first teacher's scores as well (`training.objective`).
-for _loss in (d_logistic_smooth, d_hinge_smooth, d_hinge_piecewise):
-    _loss.needs_teacher_logits = True
-for _loss in (g_logistic_rejected, g_logistic_accepted):
-    _loss.needs_teacher_logits = True

@@ -2,11 +2,35 @@
 
 import gin
 
-from dglgan_tf.runs import progress
 from dglgan_tf.compat import tf
 from dglgan_tf.cost import macs, memory, tables
+from dglgan_tf.data import base as data_base
+from dglgan_tf.foundation import run_directory
 from dglgan_tf.networks import base, weightless
+from dglgan_tf.runs import plan as plans
+from dglgan_tf.runs import progress
 from dglgan_tf.training import state, trainer
+
+
+def show(plan, when, siblings, planned) -> dict:
+    """Prints a training's description; says what is missing.
+
+    Args:
+      plan: `plan.Plan`.
+      when: `schedule.Schedule`.
+      siblings: folder in which names of weights may be stages.
+      planned: stages that will have run before; they need not be there.
+
+    Returns:
+      {}, as there are no metrics.
+    """
+    made = plan.generator, plan.discriminator, plan.teacher_networks
+    print(describe(*made, when))
+    plans.made(plan.source, data_base.Source, "source")
+    for name in dict.fromkeys([*plan.teachers, *plan.starts().values()]):
+        if name not in planned:
+            run_directory.find_weights(name, siblings)
+    return {}
 
 
 def describe(generator, discriminator, teacher_networks, schedule) -> str:

@@ -144,16 +144,16 @@ class Wide:
     scores: dict | None = None
 
 
-def rate(
+def score_channels(
     starts: Mapping[str, Path], scores: Callable | None, seed: int
 ) -> dict[str, Wide]:
-    """Reads wide networks and rates their channels.
+    """Reads wide networks and scores their channels.
 
     Outside of any strategy's scope: it differentiates with respect to their weights.
 
     Args:
       starts: {role: weights of the wide network}.
-      scores: (generator, seed) -> {group: [width]}, such as `magnitude`; None rates
+      scores: (generator, seed) -> {group: [width]}, such as `magnitude`; None scores
         nothing.
       seed: of the latents.
 
@@ -184,7 +184,7 @@ def prune(networks: state.Networks, wide: Mapping[str, Wide], seed: int) -> None
 
     Args:
       networks: to set; they differ from the wide ones in widths only.
-      wide: of `rate`.
+      wide: of `score_channels`.
       seed: of the latents to which moments are fitted.
 
     Raises:
@@ -193,11 +193,11 @@ def prune(networks: state.Networks, wide: Mapping[str, Wide], seed: int) -> None
     for role, source in wide.items():
         pruning.prune(source.network, networks.by_role()[role], source.scores)
     if "generator" in wide:
-        settle(networks.generator, seed)
+        refit_statistics(networks.generator, seed)
         copy_weights(networks.generator, networks.generator_ema)
 
 
-def settle(generator: base.Generator, seed: int) -> None:
+def refit_statistics(generator: base.Generator, seed: int) -> None:
     """Fits spectral vectors and moments to weights that were changed.
 
     Host or cross-replica context, eager. Nothing is trained.

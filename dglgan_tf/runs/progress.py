@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import gin
 import numpy as np
 import psutil
 from absl import logging
@@ -83,6 +84,34 @@ class Progress:
             logging.info("%s", text)
         self._log.write(text + "\n")
         self._log.flush()
+
+    def announce(self, built, plan, parameters: dict) -> None:
+        """Says what is about to be trained; the configuration goes to TensorBoard.
+
+        Args:
+          built: `build.Built`.
+          plan: `schedule.Schedule`.
+          parameters: {role: number of trainable parameters}.
+        """
+        train = built.trainer
+        counts = ", ".join(f"{k} {v:,}" for k, v in parameters.items())
+        self.say(f"parameters: {counts}")
+        self.say(
+            f"{plan.total_images:,} images of {train.batch_size} a step on "
+            f"{built.strategy.num_replicas_in_sync} replica(s) in {train.lanes} "
+            f"lane(s), XLA {'on' if train.jit else 'off'}; tracing takes a while"
+        )
+        with self.summary.as_default():
+            text = "    " + gin.config_str().replace("\n", "\n    ")
+            tf.summary.text("gin", text, step=0)
+
+    def say_done(self, folder: Path) -> None:
+        """Says where the result is and what to do next."""
+        self.say(
+            f"done: {folder}; next: python -m dglgan_tf.sample "
+            f"--network={folder} --seeds=0-63 --grid, or "
+            f"tensorboard --logdir={folder.parent}"
+        )
 
     @property
     def seconds(self) -> float:

@@ -4,12 +4,35 @@ import inspect
 
 import gin
 
-from dglgan_tf.runs import comparison, training_run, scoring, recipe, initial_weights  # noqa: F401
 from dglgan_tf.data import augmentation, pipeline, sources  # noqa: F401
-from dglgan_tf.losses import adversarial, distillation, guidance, smoothing
+from dglgan_tf.losses import (
+    adversarial,
+    distillation,
+    guidance,
+    schedules,
+    smoothing,
+)
 from dglgan_tf.metrics import evaluator, perceptual  # noqa: F401
 from dglgan_tf.networks import biggan, biggan_deep, stylegan2  # noqa: F401
-from dglgan_tf.training import objective
+from dglgan_tf.runs import (  # noqa: F401
+    comparison,
+    initial_weights,
+    plan,
+    recipe,
+    schedule,
+    scoring,
+)
+from dglgan_tf.training import (  # noqa: F401
+    ema,
+    loss_scale,
+    objective,
+    optimizers,
+    scores,
+    settings,
+)
+from dglgan_tf.training.augmentation import ada, adaptive, augment  # noqa: F401
+from dglgan_tf.training.sparsity import masks  # noqa: F401
+from dglgan_tf.training.terms import of_discriminator, of_generator  # noqa: F401
 
 _BY_REFERENCE = (
     adversarial.d_hinge,
@@ -31,8 +54,8 @@ _BY_REFERENCE = (
     distillation.d_teacher_samples_hinge,
     guidance.sum_teachers,
     guidance.dynamic_teachers,
-    objective.scores_joint,
-    objective.scores_separate,
+    scores.scores_joint,
+    scores.scores_separate,
 )
 for _function in _BY_REFERENCE:
     # An empty allowlist would allow everything.
@@ -40,10 +63,10 @@ for _function in _BY_REFERENCE:
     gin.external_configurable(_function, module="losses", denylist=_arguments)
 
 _SCHEDULES = (
-    guidance.linear_warmup,
-    guidance.linear_decay,
-    guidance.cosine_decay,
-    guidance.exponential_decay,
+    schedules.linear_warmup,
+    schedules.linear_decay,
+    schedules.cosine_decay,
+    schedules.exponential_decay,
 )
 for _function in _SCHEDULES:
     gin.external_configurable(_function, module="guidance")

@@ -69,3 +69,21 @@ def sentences(means: dict[str, float], guidance_weight: float) -> dict[str, str]
         if warning:
             found["guidance"] = warning
     return found
+
+
+class Alarms:
+    """Tells of each trouble once, when it has lasted for two ticks."""
+
+    def __init__(self):
+        """Has heard nothing yet."""
+        self._heard: set[str] = set()  # at the last tick
+        self._said: set[str] = set()
+        self._leaps = Leaps()
+
+    def after_tick(self, means: dict[str, float], guidance_weight: float) -> list[str]:
+        """Returns sentences to say; arguments as `sentences`."""
+        found = sentences(means, guidance_weight) | self._leaps.sentences(means)
+        lasting = found.keys() & self._heard
+        new = [found[name] for name in found if name in lasting - self._said]
+        self._heard, self._said = set(found), set(lasting)
+        return new

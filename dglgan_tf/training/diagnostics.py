@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from dglgan_tf.compat import tf
 from dglgan_tf.layers import spectral_norm, updates
-from dglgan_tf.losses import term_balance
+from dglgan_tf.losses import needs, term_balance
 from dglgan_tf.training import draws
 
 
@@ -38,7 +38,12 @@ def _scores_and_terms(goal, networks, fakes, reals, imitated):
         student = networks.discriminator(*fakes, training=False)
         real = networks.discriminator(*reals, training=False)
         teacher = [t(*fakes, training=False) for t in networks.teachers]
-        own = goal.own_losses(student, real, teacher[0] if teacher else None)
+        own = needs.call(
+            goal.g_loss,
+            fake_logits=student,
+            real_logits=real,
+            teacher_fake=teacher[0] if teacher else None,
+        )
         adversarial, term = tf.reduce_mean(own), 0.0
         guided = bool(teacher and goal.guidance_weight)
         real_scores = [t(*reals, training=False) for t in networks.teachers]

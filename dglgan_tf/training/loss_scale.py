@@ -29,8 +29,25 @@ class Scale:
     steps: tf.Variable
     growth_steps: int
 
-    def move(self, finite: tf.Tensor) -> None:
-        """Adapts the scale; replica context, outside XLA; `finite` [] bool."""
+    def judge(self, finite, skipped, used) -> tuple[dict, tf.Tensor]:
+        """Adapts the scale after a step; replica context, outside XLA.
+
+        Too large a scale is no fault of the training: not counted as skipped.
+
+        Args:
+          finite: [] bool, whether loss and gradients were finite.
+          skipped: [] float32, 0 or the number of the first bad tensor.
+          used: [] float32, the scale of this step.
+
+        Returns:
+          ({metric: []}, skipped, 0 where the scale could still be lowered).
+        """
+        lowered = tf.logical_and(~finite, used > LEAST)
+        self._move(finite)
+        found = {"loss_scale": used, "rescaled": tf.cast(lowered, tf.float32)}
+        return found, tf.where(lowered, 0.0, skipped)
+
+    def _move(self, finite):
         steps = tf.where(finite, self.steps + 1.0, 0.0)
         grows = steps >= float(self.growth_steps)
         larger = tf.where(grows, tf.minimum(2.0 * self.value, MOST), self.value)

@@ -1,8 +1,7 @@
-"""A microbatch as losses and terms see it: computed once, and only what is asked for.
+"""One microbatch in one phase: each image and score is computed once, if asked for.
 
-Losses and terms share what is costly: the student's images, the scores of each
-discriminator, the images that the teacher's generator makes of the same latents. What
-none of them reads is never traced. Replica context, under XLA or not.
+Losses and terms share what is costly; what none of them reads is never traced. Context:
+*replica*, under XLA or not.
 """
 
 import contextlib
@@ -10,137 +9,146 @@ import functools
 
 from dglgan_tf.compat import tf
 from dglgan_tf.layers import taps, updates
-from dglgan_tf.training import draws
+from dglgan_tf.training import draws, imitation
+from dglgan_tf.training.once import once
+from dglgan_tf.training.tapped import Tapped, joined
 
 # Uses of a microbatch's seed; the small numbers belong to the losses.
-_SHOW_FAKE, _SHOW_REAL = 21, 22
+_FAKES, _REALS = 21, 22
 
 
-class _kept(functools.cached_property):  # noqa: N801 - a decorator
-    """Computed once. Without Python 3.11's lock, behind which lanes wait for ever."""
+class Microbatch:
+    """Images and scores of a part of the batch, for the network that a phase trains.
 
-    def __init__(self, function):
-        super().__init__(function)
-        self.lock = contextlib.nullcontext()
-
-
-class View:
-    """Images and scores of one microbatch in one phase.
+    Made by `for_generator`, `for_discriminator`, `for_teacher` or `for_penalty`.
 
     Attributes:
       networks: the student pair and its teachers (`state.Networks`).
-      batch: see `objective.Objective`.
-      fake_labels, labels: [N] of fakes and of what counts as real, or None.
-      paired: whether the discriminator sees reals in this phase.
+      inputs: {'z', 'fake_labels', 'seed', 'images', ...}, see `objective.Objective`.
+      discriminator: the one that scores in this phase: the student's or a teacher.
+      of_student: whether it is the student's.
+      fake_labels: [N] int32 classes of the student's images, or None.
     """
 
-    def __init__(
-        self, goal, networks, batch, judge=None, train_generator=False, still=False
-    ):
-        """Computes nothing yet.
+    def __init__(self, goal, networks, inputs, discriminator=None):
+        """Computes nothing yet; `goal` is the `Objective`."""
+        self._goal, self.networks, self.inputs = goal, networks, inputs
+        self.discriminator = discriminator or networks.discriminator
+        self.of_student = self.discriminator is networks.discriminator
+        self.fake_labels = inputs.get("fake_labels")
+        # Of the generator: whether gradients reach it, and whether its statistics move.
+        self._trains_generator, self._statistics_move = False, True
+        augment = goal.augment
+        self._teachers_see_augmented = augment is not None and augment.of_teacher
+        self._sees_augmented = self._teachers_see_augmented
+        if self.of_student:
+            self._sees_augmented = augment is not None
 
-        Args:
-          goal: the `Objective`: how discriminators see images.
-          networks, batch: see the class.
-          judge: the discriminator that plays; None = the student's.
-          train_generator: whether gradients reach the generator; else the
-            discriminator is trained and reals are scored with the fakes.
-          still: leave the generator's statistics where they are.
-        """
-        self.networks, self.batch = networks, batch
-        self._goal, self._still, self._attached = goal, still, train_generator
-        self.judge = networks.discriminator if judge is None else judge
-        self.is_student = self.judge is networks.discriminator
-        self.paired = not train_generator or goal.needs_reals
-        self.fake_labels = batch.get("fake_labels")
+    @classmethod
+    def for_generator(cls, goal, networks, inputs) -> "Microbatch":
+        """Gradients reach the generator; reals are scored where its loss needs them."""
+        found = cls(goal, networks, inputs)
+        found._trains_generator = True
+        return found
 
-    @_kept
-    def _generated(self):
-        batch, generator = self.batch, self.networks.generator
-        call = functools.partial(
-            generator, batch["z"], self.fake_labels, training=True, seed=batch["seed"]
-        )
-        with taps.collect() as features:
-            if self._still:
-                with updates.collect():  # dropped
-                    images = call()
-            else:
-                images = call()
-        return images if self._attached else tf.stop_gradient(images), features
+    @classmethod
+    def for_discriminator(cls, goal, networks, inputs) -> "Microbatch":
+        """The student's discriminator sees reals and fakes; the generator is fixed."""
+        return cls(goal, networks, inputs)
+
+    @classmethod
+    def for_teacher(cls, goal, networks, inputs, index: int) -> "Microbatch":
+        """A teacher's discriminator sees them; the generator's statistics stay too."""
+        return cls.for_penalty(goal, networks, inputs, networks.teachers[index])
+
+    @classmethod
+    def for_penalty(cls, goal, networks, inputs, discriminator) -> "Microbatch":
+        """Any discriminator is looked at; nothing of the generator moves."""
+        found = cls(goal, networks, inputs, discriminator)
+        found._statistics_move = False
+        return found
+
+    @once
+    def _student(self):
+        generator, inputs = self.networks.generator, self.inputs
+        ignored = contextlib.nullcontext if self._statistics_move else updates.collect
+        with taps.collect() as features, ignored():
+            images = generator(
+                inputs["z"], self.fake_labels, training=True, seed=inputs["seed"]
+            )
+        return images if self._trains_generator else tf.stop_gradient(images), features
 
     @property
-    def fake(self) -> tf.Tensor:
+    def student_images(self) -> tf.Tensor:
         """The student's images [N, H, W, C] in training mode."""
-        return self._generated[0]
+        return self._student[0]
 
     @property
-    def generator_features(self) -> dict:
+    def student_generator_features(self) -> dict:
         """{side: [N, side, side, C]} after the blocks of the student's generator."""
-        return self._generated[1]
+        return self._student[1]
 
-    @_kept
+    @once
     def _reals(self):
-        pair = self.batch["images"], self.batch.get("labels")
-        if not self._attached and self.is_student:
+        pair = self.inputs["images"], self.inputs.get("labels")
+        if not self._trains_generator and self.of_student:
             for term in self._goal.terms:
                 pair = term.reals(self, *pair)
         return pair
 
     @property
-    def real(self) -> tf.Tensor:
+    def real_images(self) -> tf.Tensor:
         """What counts as real [N, H, W, C]."""
         return self._reals[0]
 
     @property
-    def labels(self):
-        """Labels [N] of what counts as real, or None."""
+    def real_labels(self):
+        """[N] classes of what counts as real, or None."""
         return self._reals[1]
 
-    @_kept
-    def shown_fake(self) -> tf.Tensor:
-        """The student's images as the student's discriminator sees them."""
-        return self._shown(self.fake, _SHOW_FAKE, teacher=False)
+    def _augmented(self, images, use):
+        return self._goal.augment(images, draws.fold(self.inputs["seed"], use))
 
-    @_kept
-    def shown_real(self) -> tf.Tensor:
-        """The reals as the student's discriminator sees them."""
-        return self._shown(self.real, _SHOW_REAL, teacher=False)
+    @once
+    def _augmented_fakes(self):
+        return self._augmented(self.student_images, _FAKES)
 
-    def _shown(self, images, use, teacher):
-        if self._goal.augment is None or (teacher and not self._alike):
-            return images
-        return self._goal.augment(images, draws.fold(self.batch["seed"], use))
-
-    def as_real(self, images):
-        """Returns images as the discriminator that plays sees reals."""
-        return self._shown(images, _SHOW_REAL, not self.is_student)
-
-    def as_fake(self, images):
-        """Returns images as the discriminator that plays sees fakes."""
-        return self._shown(images, _SHOW_FAKE, not self.is_student)
+    @once
+    def _augmented_reals(self):
+        return self._augmented(self.real_images, _REALS)
 
     @property
-    def judged_fake(self) -> tf.Tensor:
-        """The student's images as the discriminator that plays sees them."""
-        return self.shown_fake if self.is_student else self.taught_fake
+    def seen_fakes(self) -> tf.Tensor:
+        """The student's images as the discriminator of this phase sees them."""
+        return self._augmented_fakes if self._sees_augmented else self.student_images
 
     @property
-    def judged_real(self) -> tf.Tensor:
-        """The reals as the discriminator that plays sees them."""
-        return self.shown_real if self.is_student else self.taught_real
+    def seen_reals(self) -> tf.Tensor:
+        """The reals as the discriminator of this phase sees them."""
+        return self._augmented_reals if self._sees_augmented else self.real_images
 
-    @_kept
+    def as_fakes(self, images):
+        """Returns [N, H, W, C] as the discriminator of this phase sees fakes."""
+        return self._augmented(images, _FAKES) if self._sees_augmented else images
+
+    def as_reals(self, images):
+        """Returns [N, H, W, C] as the discriminator of this phase sees reals."""
+        return self._augmented(images, _REALS) if self._sees_augmented else images
+
+    @once
     def _scored(self):
-        judge, fake = _Tapped(self.judge), self.judged_fake
-        if not self.paired:
-            return None, judge(fake, self.fake_labels, training=True), judge
-        real = self.judged_real
-        scores = self._goal.d_scores(judge, real, self.labels, fake, self.fake_labels)
-        return (*scores, judge)
+        scored, fakes = Tapped(self.discriminator), self.seen_fakes
+        if self._trains_generator and not self._goal.needs_reals:
+            return None, scored(fakes, self.fake_labels, training=True), scored
+        reals = self.seen_reals
+        scores = self._goal.d_scores(
+            scored, reals, self.real_labels, fakes, self.fake_labels
+        )
+        return (*scores, scored)
 
     @property
     def fake_logits(self) -> tf.Tensor:
-        """Scores [N] of the fakes by the discriminator that plays."""
+        """Scores [N] of the student's images by the discriminator of this phase."""
         return self._scored[1]
 
     @property
@@ -148,93 +156,47 @@ class View:
         """Its scores [N] of the reals; None where it does not see any."""
         return self._scored[0]
 
-    @_kept
+    @once
     def discriminator_features(self) -> dict:
         """{side: [2 N, ...]} after its blocks: of the fakes, then of the reals."""
-        return _joined(self._scored[2].calls)
-
-    @_kept
-    def taught_fake(self) -> tf.Tensor:
-        """The student's images as teacher discriminators see them."""
-        return self.shown_fake if self._alike else self.fake
-
-    @_kept
-    def taught_real(self) -> tf.Tensor:
-        """The reals as teacher discriminators see them."""
-        return self.shown_real if self._alike else self.real
-
-    @property
-    def _alike(self):
-        """Whether teachers see what the student's discriminator sees."""
-        return self._goal.augment is None or self._goal.augment.of_teacher
-
-    @_kept
-    def _taught_fakes(self):
-        return self._by_teachers(self.taught_fake, self.fake_labels)
-
-    @_kept
-    def _taught_reals(self):
-        return self._by_teachers(self.taught_real, self.labels)
+        return joined(self._scored[2].calls)
 
     def _by_teachers(self, images, labels):
         # In inference mode: not even a teacher's spectral vectors move.
-        judges = [_Tapped(teacher) for teacher in self.networks.teachers]
-        return [judge(images, labels) for judge in judges], judges
+        scored = [Tapped(teacher) for teacher in self.networks.teachers]
+        return [teacher(images, labels) for teacher in scored], scored
+
+    @once
+    def _teacher_fakes(self):
+        seen = self._teachers_see_augmented
+        images = self._augmented_fakes if seen else self.student_images
+        return self._by_teachers(images, self.fake_labels)
+
+    @once
+    def _teacher_reals(self):
+        seen = self._teachers_see_augmented
+        images = self._augmented_reals if seen else self.real_images
+        return self._by_teachers(images, self.real_labels)
 
     @property
     def teacher_logits(self) -> list:
         """Each teacher's scores [N] of the student's images."""
-        return self._taught_fakes[0]
+        return self._teacher_fakes[0]
 
     @property
     def teacher_real_logits(self) -> list:
         """Each teacher's scores [N] of the reals."""
-        return self._taught_reals[0]
+        return self._teacher_reals[0]
 
-    @_kept
+    @once
     def teacher_discriminator_features(self) -> dict:
         """{side: [2 N, ...]} of the first teacher: of the fakes, then of the reals."""
-        return _joined(self._taught_fakes[1][0].calls + self._taught_reals[1][0].calls)
+        return joined(self._teacher_fakes[1][0].calls + self._teacher_reals[1][0].calls)
 
-    @_kept
-    def _imitated(self):
-        generator, batch = self.networks.teacher_generator, self.batch
-        with taps.collect() as features:
-            images = generator.call_frozen(batch["z"], self.fake_labels, batch["seed"])
-        return tf.stop_gradient(images), features
-
-    @property
-    def teacher_image(self) -> tf.Tensor:
-        """The first teacher's images [N, H, W, C] of the same latents and draws."""
-        return self._imitated[0]
-
-    @property
-    def teacher_generator_features(self) -> dict:
-        """{side: [N, side, side, C]} after the blocks of its generator."""
-        return self._imitated[1]
-
-    @_kept
-    def teacher_image_logits(self) -> tf.Tensor:
-        """The first teacher's scores [N] of its own generator's images."""
-        images = self._shown(self.teacher_image, _SHOW_FAKE, teacher=True)
-        return self.networks.teachers[0](images, self.fake_labels, training=False)
-
-
-class _Tapped:
-    """A discriminator whose calls leave their features."""
-
-    def __init__(self, network):
-        self._network, self.calls = network, []
-
-    def __call__(self, images, labels=None, training=False):
-        with taps.collect() as features:
-            logits = self._network(images, labels, training=training)
-        self.calls.append(features)
-        return logits
-
-
-def _joined(calls):
-    return {
-        side: tf.concat([features[side] for features in calls], axis=0)
-        for side in calls[0]
-    }
+    @once
+    def imitation(self) -> imitation.Imitation:
+        """What the first teacher's generator makes of the same latents and draws."""
+        augment = None
+        if self._teachers_see_augmented:
+            augment = functools.partial(self._augmented, use=_FAKES)
+        return imitation.Imitation(self.networks, self.inputs, augment)

@@ -15,22 +15,24 @@ from dglgan_tf.training import draws
 _MIX, _NOISE = 11, 7  # uses of a microbatch's seed
 
 
-def wgan(view, weight: float, drift_weight: float):
+def wgan(microbatch, weight: float, drift_weight: float):
     """WGAN-GP's penalty between the reals and fakes that the discriminator sees."""
-    real, fake = view.judged_real, view.judged_fake
-    alpha = philox.uniform([fake.shape[0]], draws.fold(view.batch["seed"], _MIX))
+    real, fake = microbatch.seen_reals, microbatch.seen_fakes
+    alpha = philox.uniform([fake.shape[0]], draws.fold(microbatch.inputs["seed"], _MIX))
     penalty = tf.reduce_mean(
         regularizers.gradient_penalty(
-            lambda images: view.judge(images, view.labels, training=True),
+            lambda images: microbatch.discriminator(
+                images, microbatch.real_labels, training=True
+            ),
             real, fake, alpha,
         )
     )  # fmt: skip
-    drift = tf.reduce_mean(regularizers.drift(view.real_logits))
+    drift = tf.reduce_mean(regularizers.drift(microbatch.real_logits))
     metrics = {"gradient_penalty": penalty, "drift": drift}
     return weight * penalty + drift_weight * drift, metrics
 
 
-def lazy(view, r1_gamma: float, r2_gamma: float, interval: int):
+def lazy(microbatch, r1_gamma: float, r2_gamma: float, interval: int):
     """gamma/2 * E[sum |dD(x)/dx|^2], times the lazy interval: R1 and R2.
 
     With augmentation x is the image before it, as in stylegan2-ada.
@@ -38,14 +40,19 @@ def lazy(view, r1_gamma: float, r2_gamma: float, interval: int):
     loss, metrics = 0.0, {}
     if r1_gamma:
         penalty, _ = regularizers.r1(
-            lambda x: view.judge(view.as_real(x), view.labels, training=True), view.real
+            lambda x: microbatch.discriminator(
+                microbatch.as_reals(x), microbatch.real_labels, training=True
+            ),
+            microbatch.real_images,
         )
         metrics["r1"] = tf.reduce_mean(penalty)
         loss += 0.5 * interval * r1_gamma * metrics["r1"]
     if r2_gamma:
         penalty, _ = regularizers.r2(
-            lambda x: view.judge(view.as_fake(x), view.fake_labels, training=True),
-            view.fake,
+            lambda x: microbatch.discriminator(
+                microbatch.as_fakes(x), microbatch.fake_labels, training=True
+            ),
+            microbatch.student_images,
         )
         metrics["r2"] = tf.reduce_mean(penalty)
         loss += 0.5 * interval * r2_gamma * metrics["r2"]

@@ -9,6 +9,7 @@ import gin
 import pytest
 
 from dglgan_tf.config import gin_files
+from dglgan_tf.runs import schedule
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -106,10 +107,10 @@ def test_later_bindings_win_over_files(tmp_path):
 
 
 def test_a_missing_value_is_the_users_to_mend(capsys):
-    from dglgan_tf.runs import loop
 
     assert (
-        gin_files._guarded(lambda argv: loop.Schedule(), ["x"]) == gin_files.USER_ERROR
+        gin_files._guarded(lambda argv: schedule.Schedule(), ["x"])
+        == gin_files.USER_ERROR
     )
     assert "total_images" in capsys.readouterr().err
 

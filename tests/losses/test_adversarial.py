@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dglgan_tf.compat import tf
-from dglgan_tf.losses import adversarial
+from dglgan_tf.losses import adversarial, needs
 
 REAL = [2.0, 0.5, -1.0]
 FAKE = [-3.0, 0.0, 1.5]
@@ -57,7 +57,8 @@ def test_discriminator_losses_equal_hand_computed_values(loss, expected):
     ],
 )
 def test_generator_losses_equal_hand_computed_values(loss, expected):
-    value = loss(tf.constant(FAKE), tf.constant(REAL))
+    scores = {"fake_logits": tf.constant(FAKE), "real_logits": tf.constant(REAL)}
+    value = needs.call(loss, **scores)
     np.testing.assert_allclose(value, expected, rtol=1e-6)
 
 
@@ -71,7 +72,7 @@ def test_better_discriminator_scores_give_a_lower_loss(loss):
 @pytest.mark.parametrize("loss", D_LOSSES + G_LOSSES)
 def test_losses_stay_finite_and_float32_for_huge_and_half_logits(loss):
     first, second = [tf.constant([1e4, -1e4], tf.float16) for _ in range(2)]
-    value = loss(first, second)
+    value = needs.call(loss, real_logits=first, fake_logits=second)
     assert value.dtype == tf.float32
     assert np.isfinite(value).all()
 
@@ -85,10 +86,12 @@ def test_non_saturating_loss_keeps_its_slope_on_rejected_fakes():
 
 
 def test_only_the_relativistic_generator_loss_asks_for_real_logits():
-    asks = [getattr(loss, "needs_real_logits", False) for loss in G_LOSSES]
+    asks = [needs.needs(loss, "real_logits") for loss in G_LOSSES]
     assert asks == [False, False, False, True]
-    with pytest.raises(ValueError, match="real_logits=None"):
-        adversarial.g_relativistic(tf.zeros([2]))
+    with pytest.raises(ValueError, match="g_relativistic needs real_logits"):
+        needs.call(
+            adversarial.g_relativistic, fake_logits=tf.zeros([2]), real_logits=None
+        )
 
 
 @pytest.mark.parametrize("loss", D_LOSSES)
@@ -102,4 +105,4 @@ def test_wrong_shapes_are_named(loss):
 @pytest.mark.parametrize("loss", G_LOSSES)
 def test_generator_losses_refuse_a_trailing_axis(loss):
     with pytest.raises(ValueError, match=r"fake_logits has shape \(2, 1\)"):
-        loss(tf.zeros([2, 1]), tf.zeros([2]))
+        needs.call(loss, fake_logits=tf.zeros([2, 1]), real_logits=tf.zeros([2]))

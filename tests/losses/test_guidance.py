@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dglgan_tf.compat import tf
-from dglgan_tf.losses import adversarial, guidance
+from dglgan_tf.losses import adversarial, guidance, schedules
 
 FIRST = [-2.0, 1.0]
 SECOND = [-0.5, -3.0]
@@ -79,15 +79,15 @@ def test_jit_equals_graph(combine):
 @pytest.mark.parametrize(
     "schedule, values",
     [
-        (lambda n: guidance.constant(n, 0.1), [0.1, 0.1, 0.1, 0.1]),
-        (lambda n: guidance.linear_warmup(n, 0.1, 100), [0.0, 0.025, 0.05, 0.1]),
-        (lambda n: guidance.linear_decay(n, 0.3, 100, 0.1), [0.3, 0.25, 0.2, 0.1]),
+        (lambda n: schedules.constant(n, 0.1), [0.1, 0.1, 0.1, 0.1]),
+        (lambda n: schedules.linear_warmup(n, 0.1, 100), [0.0, 0.025, 0.05, 0.1]),
+        (lambda n: schedules.linear_decay(n, 0.3, 100, 0.1), [0.3, 0.25, 0.2, 0.1]),
         (
-            lambda n: guidance.cosine_decay(n, 0.2, 100),
+            lambda n: schedules.cosine_decay(n, 0.2, 100),
             [0.2, 0.1 * (1 + math.sqrt(0.5)), 0.1, 0.0],
         ),
         (
-            lambda n: guidance.exponential_decay(n, 0.8, 25),
+            lambda n: schedules.exponential_decay(n, 0.8, 25),
             [0.8, 0.4, 0.2, 0.8 * 2**-8],
         ),
     ],
@@ -100,4 +100,4 @@ def test_schedules_at_known_points(schedule, values):
 
 def test_schedule_refuses_an_empty_span():
     with pytest.raises(ValueError, match="warmup_images=0 must be positive"):
-        guidance.linear_warmup(5, 0.1, 0)
+        schedules.linear_warmup(5, 0.1, 0)

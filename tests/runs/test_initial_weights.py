@@ -49,7 +49,7 @@ def test_as_wide_as_the_teacher_it_is_the_teacher(wide, scores):
     networks = student([8, 8, 6])
     options = {} if scores is initial_weights.magnitude else {"images": 16}
     roles = dict.fromkeys(("generator", "discriminator"), wide)
-    wide_pair = initial_weights.rate(roles, functools.partial(scores, **options), 0)
+    wide_pair = initial_weights.score_channels(roles, functools.partial(scores, **options), 0)
     initial_weights.prune(networks, wide_pair, 0)
     for role, source in (
         ("generator", "generator_ema"),
@@ -87,7 +87,7 @@ def test_a_pruned_teacher_is_closer_than_random_weights():
         functools.partial(initial_weights.content_aware, images=32),
         functools.partial(initial_weights.diversity_aware, images=32, directions=1),
     ):
-        initial_weights.prune(networks, initial_weights.rate({"generator": path}, scores, 0), 0)
+        initial_weights.prune(networks, initial_weights.score_channels({"generator": path}, scores, 0), 0)
         pruned = distances(networks.generator_ema)
         assert pruned["perceptual"] < random["perceptual"], scores
         assert pruned["pixel_l1"] < random["pixel_l1"], scores
@@ -128,6 +128,6 @@ def test_teachers_that_draw_otherwise_are_refused(wide, tmp_path):
         initial_weights.load_teacher_generator(alone, generator)
     assert initial_weights.teacher_samples([alone], 4, seed=0) is None
     with pytest.raises(ValueError, match="train.prune needs wider weights"):
-        initial_weights.rate({}, initial_weights.magnitude, 0)
+        initial_weights.score_channels({}, initial_weights.magnitude, 0)
     with pytest.raises(ValueError, match="images=20 must be a multiple of 16"):
         initial_weights.content_aware(generator, 0, images=20)

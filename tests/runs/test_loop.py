@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import types
 import subprocess
 import sys
 import time
@@ -15,12 +16,13 @@ import pytest
 from support import tiny_runs
 from support import tiny_training as tiny
 
-from dglgan_tf.runs import loop, progress, initial_weights
+from dglgan_tf.devices import team as teams
+from dglgan_tf.runs import loop, progress, initial_weights, schedule, signals
 from dglgan_tf.config import gin_files
 from dglgan_tf.foundation import atomic, run_directory
 from dglgan_tf.losses import adversarial
 from dglgan_tf.networks import files
-from dglgan_tf.training import objective, optimizers, trainer
+from dglgan_tf.training import optimizers, scores, trainer
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -103,7 +105,7 @@ def test_a_stopped_run_continues_as_if_it_had_not(
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     tiny_runs.run(whole, TOYS, SOURCE, **options)
     stop_at(16)  # noted while step 2 is logged, obeyed after step 3
-    with pytest.raises(loop.Interrupted) as stopped:
+    with pytest.raises(signals.Interrupted) as stopped:
         tiny_runs.run(parts, TOYS, SOURCE, **options)
     assert stopped.value.code == 143
     assert tiny_runs.newest(parts)[1]["images"] == 24
@@ -125,7 +127,7 @@ FAMILIES = {
         {
             "d_loss": adversarial.d_hinge,
             "g_loss": adversarial.g_hinge,
-            "d_scores": objective.scores_joint,
+            "d_scores": scores.scores_joint,
         },
         {
             "Trainer__d_steps": 2,
@@ -281,8 +283,10 @@ def test_out_of_memory_names_the_next_value(logical_devices, monkeypatch):
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
 
     monkeypatch.setattr(trainer.Trainer, "train_step", full)
+    watched = types.SimpleNamespace(add=None)
+    team = teams.Team(train.strategy)
     with pytest.raises(ValueError, match="parts of 4 images.*max_microbatch=2,"):
-        loop._step(train, None)
+        loop.run(train, lambda: None, schedule.Schedule(8), watched, team)
 
 
 def test_later_records_are_dropped(tmp_path):
@@ -296,14 +300,14 @@ def test_later_records_are_dropped(tmp_path):
 
 def test_stop_signals_are_noted_and_handlers_restored():
     before = signal.getsignal(signal.SIGTERM)
-    with loop.stop_signals() as received:
+    with signals.stop_signals() as received:
         os.kill(os.getpid(), signal.SIGTERM)
         assert received == [signal.SIGTERM]
     assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_a_second_interrupt_acts_at_once():
-    with pytest.raises(KeyboardInterrupt), loop.stop_signals() as received:
+    with pytest.raises(KeyboardInterrupt), signals.stop_signals() as received:
         os.kill(os.getpid(), signal.SIGINT)
         assert received == [signal.SIGINT]
         os.kill(os.getpid(), signal.SIGINT)
@@ -325,7 +329,7 @@ def test_a_second_interrupt_acts_at_once():
 def test_impossible_schedules_are_refused(name, value, rule):
     options = {"total_images": 8, name: value}
     with pytest.raises(ValueError, match=f"Schedule.{name}={value!r} must be .*{rule}"):
-        loop.Schedule(**options)
+        schedule.Schedule(**options)
 
 
 GIN = """

@@ -14,11 +14,11 @@ def started(monkeypatch):
     calls = []
 
     def run(run_dir, dry_run=False, siblings=None, planned=(), hosts=None):
-        from dglgan_tf.runs import loop
+        from dglgan_tf.runs import schedule
 
         if run_directory.RunDirectory(run_dir).is_done:
             return {}
-        total = loop.Schedule().total_images
+        total = schedule.Schedule().total_images
         calls.append((run_dir, gin.current_scope_str(), total, dry_run, siblings))
         return {}
 

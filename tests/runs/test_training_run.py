@@ -184,7 +184,7 @@ def test_a_run_leaves_what_users_look_for(finished):
         "network-snapshot-000000.safetensors",
     } <= names  # fmt: skip
     assert any(name.startswith("events.out.tfevents") for name in names)
-    facts = training_run.facts(finished)
+    facts = run_options.facts(finished)
     assert facts["objective"]["r1_gamma"] == 1.0 and facts["seed"] == 1
     record = json.loads((finished / "stats.jsonl").read_text().splitlines()[-1])
     assert record["images"] == 16 and "timing/sec_per_kimg" in record

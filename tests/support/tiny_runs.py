@@ -7,7 +7,7 @@ import gin
 from dglgan_tf.config import gin_files
 from dglgan_tf.data import sources
 from dglgan_tf.networks import files
-from dglgan_tf.runs import training_run
+from dglgan_tf.runs import plan, training_run
 
 NOT_REPRODUCIBLE = ("timing/", "resources/", "timestamp")
 
@@ -44,14 +44,13 @@ def synthetic(side, classes, channels=1):
 
 def run(folder, pair, source, **options):
     """Runs `train` in a folder with seed 1."""
-    return training_run.run(
-        str(folder),
-        source=source,
-        generator=pair[0],
-        discriminator=pair[1],
-        seed=1,
-        **options,
-    )
+    beside = {
+        name: options.pop(name)
+        for name in ("dry_run", "siblings", "planned", "hosts")
+        if name in options
+    }
+    wanted = plan.Plan(source, pair[0], pair[1], **{"seed": 1, **options})
+    return training_run.run(str(folder), plan=wanted, **beside)
 
 
 def records(folder):

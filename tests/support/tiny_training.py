@@ -10,7 +10,15 @@ from dglgan_tf.compat import tf
 from dglgan_tf.layers import taps, updates
 from dglgan_tf.losses import adversarial
 from dglgan_tf.networks import base, biggan, stylegan2
-from dglgan_tf.training import ema, objective, optimizers, state, trainer
+from dglgan_tf.training import (
+    ema,
+    objective,
+    optimizers,
+    scores,
+    settings,
+    state,
+    trainer,
+)
 
 SIDE = 4
 STATE = {
@@ -140,7 +148,7 @@ def goal(**options):
     defaults = {
         "d_loss": adversarial.d_logistic,
         "g_loss": adversarial.g_logistic,
-        "d_scores": objective.scores_separate,
+        "d_scores": scores.scores_separate,
     }
     return objective.Objective(**{**defaults, **options})
 
@@ -185,9 +193,13 @@ def make(
             "batch_size": 8,
             "jit": False,
         }
-        return trainer.Trainer(
-            found, strategy, seed=5, objective=objective, **{**defaults, **options}
-        )
+        beside = {
+            name: options.pop(name)
+            for name in ("class_weights", "lanes")
+            if name in options
+        }
+        wanted = settings.Settings(objective=objective, **{**defaults, **options})
+        return trainer.Trainer(found, strategy, 5, wanted, **beside)
 
 
 def reals(count, side, channels=1, num_classes=0, seed=3):

@@ -1,12 +1,8 @@
 """Alarms speak where they should and are silent otherwise."""
 
-import types
-
 import pytest
-from support import tiny_training as tiny
 
-from dglgan_tf.runs import loop
-from dglgan_tf.training import alarms, state
+from dglgan_tf.training import alarms
 
 WELL = {"diversity/ratio": 0.8, "d/sign_real": 0.6, "guidance/ratio": 1.2}
 
@@ -31,31 +27,11 @@ def test_each_trouble_has_its_sentence(changed, name, text):
 
 
 def test_the_loop_says_what_lasts_once_with_the_balancing_weight():
-    said = []
     means = {**WELL, "guidance/ratio": 1e-3}
-    progress = types.SimpleNamespace(
-        add=lambda metrics, images: None,
-        tick=lambda counters: means,
-        say=said.append,
-        data_seconds=0.0,
-    )
-    train = types.SimpleNamespace(
-        state=types.SimpleNamespace(counters=state.Counters(images=8)),
-        objective=tiny.goal(guidance_weight=0.2),
-        scale_learning_rates=lambda scale: None,
-        data_seconds=0.0,
-    )
-    work = loop.Work(
-        train=train, make_iterator=lambda: None,
-        schedule=loop.Schedule(total_images=8), directory=None, progress=progress,
-        draw_grid=None, diagnose=lambda: {}, info={},
-    )  # fmt: skip
-    session = loop._Session(work)
-    session._tick()
-    assert said == []  # one tick may mislead
-    session._tick()
-    session._tick()
-    (alarm,) = said
+    heard = alarms.Alarms()
+    assert heard.after_tick(means, 0.2) == []  # one tick may mislead
+    (alarm,) = heard.after_tick(means, 0.2)
+    assert heard.after_tick(means, 0.2) == []  # said once
     assert "saturated" in alarm and alarm.endswith("balances both now: 1e+03")
 
 

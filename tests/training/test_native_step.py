@@ -9,7 +9,7 @@ from dglgan_tf.compat import tf
 from dglgan_tf.losses import adversarial
 from dglgan_tf.native import library
 from dglgan_tf.networks import biggan, stylegan2
-from dglgan_tf.training import objective, phase
+from dglgan_tf.training import phase, scores
 
 STYLE = {"resolution": 16, "num_channels": 1, "channel_max": 16}
 BIG = {"resolution": 32, "num_channels": 1, "num_classes": 3, "ch": 4}
@@ -33,7 +33,7 @@ FAMILIES = {
         {
             "d_loss": adversarial.d_hinge,
             "g_loss": adversarial.g_hinge,
-            "d_scores": objective.scores_joint,
+            "d_scores": scores.scores_joint,
         },
         {"batch_size": 32, "lanes": 2, "d_first": True, "ema_statistics": True},
         1e-4,  # its normalisation amplifies rounding

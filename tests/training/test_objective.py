@@ -9,7 +9,9 @@ from support import tiny_training as tiny
 from dglgan_tf.compat import tf
 from dglgan_tf.layers import updates
 from dglgan_tf.losses import adversarial, guidance
-from dglgan_tf.training import objective, penalties, terms
+from dglgan_tf.training import game, penalties, scores
+from dglgan_tf.training.terms import of_discriminator as d_terms
+from dglgan_tf.training.terms import of_generator as g_terms
 
 SEED = tf.constant([1, 2], tf.int32)
 
@@ -61,7 +63,7 @@ def slope_at(discriminator, images):
 
 def test_generator_loss_adds_the_weighted_teachers(networks, batch):
     goal = tiny.goal(guidance_weight=1.0)
-    loss, metrics = goal.generator_loss(networks, batch)
+    loss, metrics = game.generator_loss(goal, networks, batch)
     fake = fakes(networks, batch)
     own = softplus(-networks.discriminator(fake)).mean()
     scores = np.stack([teacher(fake) for teacher in networks.teachers])
@@ -73,7 +75,7 @@ def test_generator_loss_adds_the_weighted_teachers(networks, batch):
 
 def test_dynamic_guidance_counts_rejected_fakes(networks, batch):
     goal = tiny.goal(guidance=guidance.dynamic_teachers)
-    _, metrics = goal.generator_loss(networks, batch)
+    _, metrics = game.generator_loss(goal, networks, batch)
     scores = np.stack([t(fakes(networks, batch)) for t in networks.teachers])
     expected = (np.maximum(-scores, 0) * softplus(-scores)).sum(0).mean()
     assert float(metrics["guidance"]) == pytest.approx(expected, rel=1e-5)
@@ -83,17 +85,17 @@ def test_guidance_reaches_the_generator_and_never_the_teacher(networks, batch):
     goal = tiny.goal()
     teacher_state = [v for t in networks.teachers for v in t.variables]
     with updates.collect() as moved, tf.GradientTape(persistent=True) as tape:
-        _, metrics = goal.generator_loss(networks, batch)
+        _, metrics = game.generator_loss(goal, networks, batch)
     assert tape.gradient(metrics["guidance"], networks.generator.kernel) is not None
     assert not {id(u.variable) for u in moved} & {id(v) for v in teacher_state}
     with tf.GradientTape() as tape:
-        loss, _ = goal.discriminator_loss(networks, batch)
+        loss, _ = game.discriminator_loss(goal, networks, batch)
     assert tape.gradient(loss, teacher_state) == [None] * len(teacher_state)
 
 
 def test_discriminator_loss_has_no_gradient_for_the_generator(networks, batch):
     with tf.GradientTape() as tape:
-        loss, metrics = tiny.goal().discriminator_loss(networks, batch)
+        loss, metrics = game.discriminator_loss(tiny.goal(), networks, batch)
     real = networks.discriminator(batch["images"]).numpy()
     fake = networks.discriminator(fakes(networks, batch)).numpy()
     expected = softplus(-real).mean() + softplus(fake).mean()
@@ -110,8 +112,8 @@ def test_joint_and_separate_scores_agree(networks, batch):
         fake, batch["fake_labels"],
     )  # fmt: skip
     with updates.collect():
-        joint = objective.scores_joint(*arguments)
-        apart = objective.scores_separate(*arguments)
+        joint = scores.scores_joint(*arguments)
+        apart = scores.scores_separate(*arguments)
     for one, other in zip(joint, apart, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5)
 
@@ -120,7 +122,7 @@ def test_relativistic_losses_pair_with_the_same_reals(networks, batch):
     goal = tiny.goal(
         d_loss=adversarial.d_relativistic, g_loss=adversarial.g_relativistic
     )
-    _, metrics = goal.generator_loss(networks, batch)
+    _, metrics = game.generator_loss(goal, networks, batch)
     fake = fakes(networks, batch)
 
     def expected(judge):
@@ -136,7 +138,7 @@ def test_relativistic_losses_pair_with_the_same_reals(networks, batch):
 def test_r1_and_r2_are_squared_gradients_times_the_interval(networks, batch):
     goal = tiny.goal(r1_gamma=3.0, r2_gamma=5.0, r1_interval_steps=4)
     with updates.collect() as moved:
-        loss, metrics = goal.lazy_penalty(networks, networks.discriminator, batch)
+        loss, metrics = game.lazy_penalty(goal, networks, networks.discriminator, batch)
     r1 = (slope_at(networks.discriminator, batch["images"]) ** 2).sum(1).mean()
     r2 = (slope_at(networks.discriminator, fakes(networks, batch)) ** 2).sum(1).mean()
     assert float(metrics["r1"]) == pytest.approx(r1, rel=1e-5)
@@ -148,7 +150,7 @@ def test_r1_and_r2_are_squared_gradients_times_the_interval(networks, batch):
 def test_r1_gradient_follows_the_closed_form(networks, batch):
     goal = tiny.goal(r1_gamma=2.0, r1_interval_steps=1)
     with tf.GradientTape() as tape:
-        loss, _ = goal.lazy_penalty(networks, networks.discriminator, batch)
+        loss, _ = game.lazy_penalty(goal, networks, networks.discriminator, batch)
     gradient = tape.gradient(loss, networks.discriminator.slope)
     slopes = slope_at(networks.discriminator, batch["images"])
     np.testing.assert_allclose(gradient, 2 * slopes.mean(0), rtol=1e-4)
@@ -162,7 +164,7 @@ def test_wgan_gp_with_its_drift(networks, batch):
         gradient_penalty_weight=10.0,
         drift_weight=0.5,
     )
-    loss, metrics = goal.discriminator_loss(networks, batch)
+    loss, metrics = game.discriminator_loss(goal, networks, batch)
     real = networks.discriminator(batch["images"]).numpy()
     fake = networks.discriminator(fakes(networks, batch)).numpy()
     norm = np.linalg.norm(networks.discriminator.slope.numpy())
@@ -175,7 +177,7 @@ def test_wgan_gp_with_its_drift(networks, batch):
 
 def test_gradient_penalty_lies_between_real_and_fake(networks, batch):
     goal = tiny.goal(gradient_penalty_weight=1.0)
-    _, metrics = goal.discriminator_loss(networks, batch)
+    _, metrics = game.discriminator_loss(goal, networks, batch)
     fake, real = fakes(networks, batch).numpy(), batch["images"].numpy()
     mixes = np.linspace(0, 1, 201)[:, None, None, None, None]
     norms = [
@@ -193,7 +195,7 @@ def test_orthogonal_regularization_leaves_out_the_embedding(networks, batch):
     generator = networks.generator
     assert sorted(penalties.orthogonal_kernels(generator)) == ["kernel", "mapping"]
     goal = tiny.goal(orthogonal_weight=0.5, guidance_weight=0.0)
-    loss, metrics = goal.generator_loss(networks, batch)
+    loss, metrics = game.generator_loss(goal, networks, batch)
     expected = 0.0
     for variable in (generator.kernel, generator.mapping):
         products = variable.numpy().T @ variable.numpy()
@@ -216,7 +218,7 @@ def test_path_length_moves_its_mean_and_is_weighted(networks, batch):
     mean = tf.Variable(0.4, **tiny.STATE)
     goal = tiny.goal(path_length_weight=2.0, path_length_interval_steps=4)
     with updates.collect() as moved:
-        loss, metrics = goal.path_length_loss(networks, mean, batch)
+        loss, metrics = game.path_length_loss(goal, networks, mean, batch)
     values = {id(u.variable): float(u.value) for u in moved if u.variable is mean}
     length = float(metrics["path_length"])
     assert values[id(mean)] == pytest.approx(0.4 + 0.01 * (length - 0.4), rel=1e-5)
@@ -226,7 +228,7 @@ def test_path_length_moves_its_mean_and_is_weighted(networks, batch):
 
 def test_an_updated_teacher_moves_only_its_own_state(networks, batch):
     with updates.collect() as moved:
-        loss, _ = tiny.goal().teacher_loss(networks, 1, batch)
+        loss, _ = game.teacher_loss(tiny.goal(), networks, 1, batch)
     assert [u.variable.name for u in moved] == [networks.teachers[1].u.name]
     teacher = networks.teachers[1]
     expected = softplus(-teacher(batch["images"]).numpy()).mean()
@@ -290,16 +292,20 @@ def _count_calls(monkeypatch, networks):
 
 def test_a_pass_serves_everything_that_looks_at_it(monkeypatch, networks, batch):
     """Guidance, top-k, LeCam and logit alignment on top of the losses: no pass more."""
-    listed = [terms.TopK(1000), terms.LeCam(), terms.LogitAlignment()]
+    listed = [
+        g_terms.TopK(1000),
+        d_terms.LeCam(),
+        d_terms.LogitAlignment(),
+    ]
     batch["top_k_share"] = tf.constant(0.5)
     goal = tiny.goal(guidance_weight=0.5, terms=listed).bound(networks)
     calls = _count_calls(monkeypatch, networks)
     with updates.collect():
-        goal.generator_loss(networks, batch)
+        game.generator_loss(goal, networks, batch)
     assert calls == {"generator": 1, "discriminator": 1, "teacher0": 1, "teacher1": 1}
     calls.update(dict.fromkeys(calls, 0))
     with updates.collect():
-        goal.discriminator_loss(networks, batch)
+        game.discriminator_loss(goal, networks, batch)
     # Fakes and reals apart, as `scores_separate` wants; what no loss needs, such as
     # teacher 1's scores here, is pruned from a graph.
     assert calls == {"generator": 1, "discriminator": 2, "teacher0": 2, "teacher1": 2}

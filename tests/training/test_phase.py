@@ -6,7 +6,7 @@ from support import tiny_training as tiny
 
 from dglgan_tf.compat import tf
 from dglgan_tf.losses import adversarial
-from dglgan_tf.training import draws, objective, phase
+from dglgan_tf.training import draws, phase, phase_checks, reduction, scores
 
 # Nothing here depends on the split; path length does (its noise is of a microbatch).
 TOY = {
@@ -113,7 +113,7 @@ def test_batches_that_do_not_divide_are_refused(batch, replicas, parts):
     with pytest.raises(
         ValueError, match=f"d batch={batch} must be a positive multiple"
     ):
-        phase.check_split("d batch", batch, replicas, parts)
+        phase_checks.check_split("d batch", batch, replicas, parts)
 
 
 def test_labels_of_labelled_data_do_not_reach_an_unconditional_network():
@@ -137,7 +137,7 @@ FAMILIES = {
         {
             "d_loss": adversarial.d_hinge,
             "g_loss": adversarial.g_hinge,
-            "d_scores": objective.scores_joint,
+            "d_scores": scores.scores_joint,
             "guidance_weight": 0.5,
         },
         {"d_first": True, "ema_statistics": True},
@@ -207,7 +207,7 @@ def waits(parts, lanes):
 
     def total(x):
         batches = [x + float(index) for index in range(parts)]
-        return phase._accumulate(cell, batches, lanes)[0]
+        return reduction.over_microbatches(cell, batches, lanes)[0]
 
     graph = tf.function(total, autograph=False).get_concrete_function(tf.zeros([2]))
     calls = [op for op in graph.graph.get_operations() if "PartitionedCall" in op.type]

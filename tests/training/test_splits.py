@@ -10,7 +10,7 @@ import pytest
 from support import tiny_training as tiny
 
 from dglgan_tf.losses import adversarial
-from dglgan_tf.training import objective
+from dglgan_tf.training import scores
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(1800)]
 
@@ -31,7 +31,7 @@ FAMILIES = {
         {
             "d_loss": adversarial.d_hinge,
             "g_loss": adversarial.g_hinge,
-            "d_scores": objective.scores_joint,
+            "d_scores": scores.scores_joint,
         },
         {"d_first": True, "ema_statistics": True},
     ),

@@ -10,8 +10,10 @@ from dglgan_tf.compat import tf
 from dglgan_tf.layers import taps, updates
 from dglgan_tf.losses import distillation, smoothing
 from dglgan_tf.networks import stylegan2
-from dglgan_tf.training import terms
+from dglgan_tf.training import game, scores
 from dglgan_tf.training.augmentation import adaptive, augment
+from dglgan_tf.training.terms import of_discriminator as d_terms
+from dglgan_tf.training.terms import of_generator as g_terms
 
 SEED = tf.constant([1, 2], tf.int32)
 SIZE = 6
@@ -52,7 +54,7 @@ def play(player, networks, batch, *chosen, **options):
     defaults = {"guidance_weight": 0.0}
     goal = tiny.goal(terms=chosen, **{**defaults, **options}).bound(networks)
     with updates.collect() as moved:
-        loss, metrics = getattr(goal, f"{player}_loss")(networks, batch)
+        loss, metrics = getattr(game, f"{player}_loss")(goal, networks, batch)
     return float(loss), {k: float(v) for k, v in metrics.items()}, moved
 
 
@@ -78,7 +80,7 @@ def test_self_supervised_trains_the_generator_alone(networks, batch):
     s, t = (networks.teachers[0](x).numpy() for x in (student, teacher))
     expected = (1 - softplus(-s) / softplus(-t)) ** 2
     expected += 0.5 * (1 - softplus(s) / softplus(t)) ** 2
-    term = terms.SelfSupervised(weight=2.0)
+    term = g_terms.SelfSupervised(weight=2.0)
     loss, metrics, moved = play(
         "generator", networks, batch, term, adversarial_weight=0.0
     )
@@ -89,7 +91,7 @@ def test_self_supervised_trains_the_generator_alone(networks, batch):
 
 def test_output_l1_adds_to_the_adversarial_loss(networks, batch):
     student, teacher = images(networks, batch)
-    loss, metrics, _ = play("generator", networks, batch, terms.OutputL1(weight=0.5))
+    loss, metrics, _ = play("generator", networks, batch, g_terms.OutputL1(weight=0.5))
     assert metrics["output_l1"] == pytest.approx(np.abs(student - teacher).mean(), 1e-5)
     expected = metrics["adversarial"] + 0.5 * metrics["output_l1"]
     assert loss == pytest.approx(expected, rel=1e-6)
@@ -107,13 +109,13 @@ def test_perceptual_compares_unit_features(networks, batch):
 
     expected = ((unit(student) - unit(teacher)) ** 2).sum(-1).mean()
     _, metrics, _ = play(
-        "generator", networks, batch, terms.Perceptual(lambda: features)
+        "generator", networks, batch, g_terms.Perceptual(lambda: features)
     )
     assert metrics["perceptual"] == pytest.approx(expected, rel=1e-4)
 
 
 def test_feature_l1_projects_the_students_features(networks, batch):
-    term = terms.FeatureL1([1])
+    term = g_terms.FeatureL1([1])
     goal = tiny.goal(terms=[term], guidance_weight=0.0).bound(networks)
     (kernel,) = goal.trained("generator")
     assert kernel.shape == (2, 4) and goal.trained("discriminator") == []
@@ -125,18 +127,17 @@ def test_feature_l1_projects_the_students_features(networks, batch):
         features.append(found[1].numpy())
     expected = np.abs(features[0] @ (kernel.numpy() / 2**0.5) - features[1]).mean()
     with updates.collect(), tf.GradientTape() as tape:
-        _, metrics = goal.generator_loss(networks, batch)
+        _, metrics = game.generator_loss(goal, networks, batch)
     assert float(metrics["feature_l1"]) == pytest.approx(expected, rel=1e-5)
     assert np.abs(tape.gradient(metrics["feature_l1"], kernel)).max() > 0
 
 
 @pytest.mark.parametrize("joint", [True, False])
 def test_feature_alignment_adds_reals_and_fakes(networks, batch, joint):
-    from dglgan_tf.training import objective
 
-    scores = objective.scores_joint if joint else objective.scores_separate
-    term = terms.FeatureAlignment([1])
-    goal = tiny.goal(terms=[term], guidance_weight=0.0, d_scores=scores).bound(networks)
+    seen = scores.scores_joint if joint else scores.scores_separate
+    term = d_terms.FeatureAlignment([1])
+    goal = tiny.goal(terms=[term], guidance_weight=0.0, d_scores=seen).bound(networks)
     (kernel,) = goal.trained("discriminator")
     student, _ = images(networks, batch)
     expected = 0.0
@@ -146,7 +147,7 @@ def test_feature_alignment_adds_reals_and_fakes(networks, batch, joint):
         wide = x @ networks.teachers[0].kernel.numpy()
         expected += np.abs(narrow - wide).mean()
     with updates.collect():
-        loss, metrics = goal.discriminator_loss(networks, batch)
+        loss, metrics = game.discriminator_loss(goal, networks, batch)
     assert float(metrics["feature_alignment"]) == pytest.approx(expected, rel=1e-5)
 
 
@@ -160,13 +161,13 @@ def test_logits_align_on_reals_and_on_fakes(networks, batch, function, least):
         s, t = networks.discriminator(x).numpy(), networks.teachers[0](x).numpy()
         own = softplus(t) - sigmoid(t) * t
         expected += (softplus(s) - sigmoid(t) * s - (0 if least else own)).mean()
-    term = terms.LogitAlignment(loss=function)
+    term = d_terms.LogitAlignment(loss=function)
     _, metrics, _ = play("discriminator", networks, batch, term)
     assert metrics["logit_alignment"] == pytest.approx(expected, rel=1e-4)
 
 
 def test_the_student_rejects_the_teachers_images(networks, batch):
-    term = terms.TeacherSamplesRejected(loss=distillation.d_teacher_samples_logistic)
+    term = d_terms.TeacherSamplesRejected(loss=distillation.d_teacher_samples_logistic)
     loss, metrics, _ = play("discriminator", networks, batch, term)
     expected = softplus(networks.discriminator(images(networks, batch)[1])).mean()
     assert metrics["teacher_samples_rejected"] == pytest.approx(expected, rel=1e-5)
@@ -176,7 +177,7 @@ def test_the_student_rejects_the_teachers_images(networks, batch):
 
 @pytest.mark.parametrize("probability", [0.0, 1.0])
 def test_teacher_samples_take_the_place_of_reals(networks, batch, probability):
-    term = terms.TeacherSamplesAsData(probability)
+    term = d_terms.TeacherSamplesAsData(probability)
     _, metrics, _ = play("discriminator", networks, batch, term)
     _, plain, _ = play("discriminator", networks, batch)
     assert metrics["score_fake"] == plain["score_fake"]
@@ -188,7 +189,7 @@ def test_teacher_samples_take_the_place_of_reals(networks, batch, probability):
 
 
 def test_lecam_pulls_towards_the_other_kinds_mean(networks, batch):
-    goal = tiny.goal(terms=[terms.LeCam(weight=0.3, decay=0.9)]).bound(networks)
+    goal = tiny.goal(terms=[d_terms.LeCam(weight=0.3, decay=0.9)]).bound(networks)
     means = goal.variables()
     means["lecam/real"].assign(0.2)
     means["lecam/fake"].assign(-0.1)
@@ -196,7 +197,7 @@ def test_lecam_pulls_towards_the_other_kinds_mean(networks, batch):
     fake = networks.discriminator(images(networks, batch)[0]).numpy()
     expected = ((real + 0.1) ** 2).mean() + ((fake - 0.2) ** 2).mean()
     with updates.collect() as moved:
-        _, metrics = goal.discriminator_loss(networks, batch)
+        _, metrics = game.discriminator_loss(goal, networks, batch)
     assert float(metrics["lecam"]) == pytest.approx(expected, rel=1e-5)
     values = {u.variable.name: u.value.numpy() for u in moved if u.average}
     assert values["lecam_real:0"] == pytest.approx(0.18 + 0.1 * real.mean(), rel=1e-4)
@@ -204,7 +205,7 @@ def test_lecam_pulls_towards_the_other_kinds_mean(networks, batch):
 
 
 def test_top_k_keeps_the_best_samples(networks, batch):
-    term = terms.TopK(epoch_images=100, decay=0.9, smallest_share=0.6)
+    term = g_terms.TopK(epoch_images=100, decay=0.9, smallest_share=0.6)
     goal = tiny.goal(terms=[term], guidance_weight=0.0)
     assert goal.scalars(100) == {"guidance_weight": 0.0, "top_k_share": 0.9}
     scores = networks.discriminator(images(networks, batch)[0]).numpy()
@@ -250,7 +251,7 @@ def mirrored(probability_of_teacher):
 def test_teachers_see_the_augmented_images_or_not(networks, batch, of_teacher):
     goal = tiny.goal(augment=mirrored(of_teacher)).bound(networks)
     with updates.collect():
-        _, metrics = goal.generator_loss(networks, batch)
+        _, metrics = game.generator_loss(goal, networks, batch)
     student, _ = images(networks, batch)
     seen = student[:, :, ::-1] if of_teacher else student
     own = networks.discriminator(student[:, :, ::-1]).numpy().mean()
@@ -277,7 +278,7 @@ def test_a_teacher_with_the_students_weights_is_imitated_exactly(batch):
         teachers=[],
     )
     z = tf.random.stateless_normal([4, 6], [1, 1])
-    chosen = terms.OutputL1(), terms.FeatureL1([4, 8])
+    chosen = g_terms.OutputL1(), g_terms.FeatureL1([4, 8])
     moved_before = pair[1].w_avg.numpy()
     _, metrics, moved = play(
         "generator", made, {"z": z, "seed": SEED}, *chosen, adversarial_weight=0.0
@@ -295,9 +296,12 @@ def test_a_teacher_with_the_students_weights_is_imitated_exactly(batch):
 @pytest.mark.parametrize(
     "options, sentence",
     [
-        ({"terms": terms.OutputL1()}, "must be a list"),
+        ({"terms": g_terms.OutputL1()}, "must be a list"),
         ({"terms": ["OutputL1"]}, r"holds 'OutputL1': name terms"),
-        ({"terms": [terms.LeCam(), terms.LeCam()]}, "must be distinct"),
+        (
+            {"terms": [d_terms.LeCam(), d_terms.LeCam()]},
+            "must be distinct",
+        ),
         ({"g_loss": smoothing.g_logistic_accepted}, "guidance_weight=0.1 must be 0"),
         ({"update_teachers": True, "adversarial_weight": 0.0}, "must not go with it"),
         (
@@ -316,17 +320,23 @@ def test_terms_without_their_teacher_are_refused(networks):
         teachers=[], teacher_generator=None, load_teacher_generator=None
     )
     for term, sentence in (
-        (terms.LogitAlignment(), "logit_alignment needs a teacher: name one"),
-        (terms.OutputL1(), "output_l1 needs a teacher's generator: name a teacher"),
+        (
+            d_terms.LogitAlignment(),
+            "logit_alignment needs a teacher: name one",
+        ),
+        (
+            g_terms.OutputL1(),
+            "output_l1 needs a teacher's generator: name a teacher",
+        ),
     ):
         with pytest.raises(ValueError, match=sentence):
             tiny.goal(terms=[term]).bound(alone)
     with pytest.raises(ValueError, match="nothing to learn from"):
         tiny.goal(adversarial_weight=0.0).bound(alone)
     with pytest.raises(ValueError, match=r"FeatureL1.resolutions has \[8\]; .* \[1\]"):
-        tiny.goal(terms=[terms.FeatureL1([8])]).bound(networks)
+        tiny.goal(terms=[g_terms.FeatureL1([8])]).bound(networks)
     with pytest.raises(ValueError, match="LeCam.weight=-1 must be 0 or more"):
-        terms.LeCam(weight=-1)
+        d_terms.LeCam(weight=-1)
 
 
 @pytest.mark.parametrize("of_teacher", [True, False])
@@ -346,5 +356,5 @@ def test_r1_looks_through_the_augmentation(networks, batch, of_teacher):
         (networks.teachers[0], 2 if of_teacher else 1),
     ):
         with updates.collect():
-            loss, _ = goal.lazy_penalty(networks, judge, batch)
+            loss, _ = game.lazy_penalty(goal, networks, judge, batch)
         assert float(loss) == pytest.approx(expected(judge, factor), rel=1e-4)

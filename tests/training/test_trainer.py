@@ -9,7 +9,7 @@ from support import tiny_training as tiny
 from dglgan_tf.compat import tf
 from dglgan_tf.losses import adversarial
 from dglgan_tf.networks import base
-from dglgan_tf.training import draws, ema, optimizers, trainer
+from dglgan_tf.training import draws, ema, optimizers, settings, trainer
 
 WGAN = {"d_loss": adversarial.d_wgan, "g_loss": adversarial.g_wgan}
 RELATIVISTIC = {
@@ -105,10 +105,10 @@ def test_student_and_teacher_must_not_share_variables(logical_devices):
     networks = train.state.networks
     networks.teachers = [networks.discriminator]
     with train.strategy.scope(), pytest.raises(ValueError, match="must not share"):
-        trainer.Trainer(
-            networks, train.strategy, 0, goal, g_optimizer=tiny.sgd,
-            d_optimizer=tiny.sgd, batch_size=8,
-        )  # fmt: skip
+        wanted = settings.Settings(
+            objective=goal, g_optimizer=tiny.sgd, d_optimizer=tiny.sgd, batch_size=8
+        )
+        trainer.Trainer(networks, train.strategy, 0, wanted)
 
 
 @pytest.fixture(scope="module")
@@ -297,10 +297,10 @@ def test_the_average_has_the_generators_names(logical_devices):
 
 def test_jit_auto_means_off_on_a_cpu(logical_devices):
     strategy = tf.distribute.OneDeviceStrategy(logical_devices[0])
-    assert trainer.resolve_jit("auto", strategy) is False
-    assert trainer.resolve_jit(True, strategy) is True
+    assert settings.resolve_jit("auto", strategy) is False
+    assert settings.resolve_jit(True, strategy) is True
     with pytest.raises(ValueError, match="jit='yes' must be 'auto', True or False"):
-        trainer.resolve_jit("yes", strategy)
+        settings.resolve_jit("yes", strategy)
 
 
 def test_a_limit_of_memory_makes_accumulation(logical_devices):

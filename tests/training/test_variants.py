@@ -9,9 +9,11 @@ from support import tiny_training as tiny
 from dglgan_tf.compat import keras
 from dglgan_tf.layers import updates
 from dglgan_tf.losses import guidance
-from dglgan_tf.training import checkpoint, optimizers, terms
+from dglgan_tf.training import checkpoint, optimizers
 from dglgan_tf.training.augmentation import ada, adaptive
 from dglgan_tf.training.sparsity import masks
+from dglgan_tf.training.terms import of_discriminator as d_terms
+from dglgan_tf.training.terms import of_generator as g_terms
 
 
 def everything_on(devices, **options):
@@ -22,11 +24,11 @@ def everything_on(devices, **options):
         r1_gamma=0.1,
         r1_interval_steps=2,
         terms=[
-            terms.OutputL1(),
-            terms.FeatureL1([1]),
-            terms.FeatureAlignment([1]),
-            terms.LeCam(),
-            terms.TopK(epoch_images=16, decay=0.5),
+            g_terms.OutputL1(),
+            g_terms.FeatureL1([1]),
+            d_terms.FeatureAlignment([1]),
+            d_terms.LeCam(),
+            g_terms.TopK(epoch_images=16, decay=0.5),
         ],
         augment=adaptive.Augmentation(
             functools.partial(
@@ -194,7 +196,9 @@ def _kernel(network, mask):
 
 def test_without_a_game_no_discriminator_runs(logical_devices):
     goal = tiny.goal(
-        adversarial_weight=0.0, guidance_weight=0.0, terms=[terms.SelfSupervised()]
+        adversarial_weight=0.0,
+        guidance_weight=0.0,
+        terms=[g_terms.SelfSupervised()],
     )
     train = tiny.make(
         tiny.toy(),

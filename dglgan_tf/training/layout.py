@@ -1,0 +1,55 @@
+"""How the batches of a training are cut: steps, microbatches, lanes."""
+
+import dataclasses
+
+from dglgan_tf.config import fields
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """Batches and parts, see `settings.Settings`."""
+
+    batch_size: int
+    g_microbatches: int
+    d_microbatches: int
+    d_batch_size: int
+    d_steps: int
+    d_first: bool
+    replicas: int = 1
+    lanes: int = 1
+    frozen_generator: bool = False
+
+    def limited(self, most: int | None) -> "Layout":
+        """Returns the layout with parts of at most so many images (see `parts`)."""
+        g = parts(self.batch_size, self.replicas, self.g_microbatches, most)
+        d = parts(self.d_batch_size, self.replicas, self.d_microbatches, most)
+        return dataclasses.replace(self, g_microbatches=g, d_microbatches=d)
+
+    def __post_init__(self):
+        fields.check(self, owner="Trainer")
+
+
+def parts(batch_size: int, replicas: int, given: int, limit: int | None) -> int:
+    """Returns into how many parts each replica's share is cut.
+
+    Args:
+      batch_size: global batch.
+      replicas: that share it.
+      given: at least so many parts.
+      limit: most images of a part; None = no limit.
+
+    Raises:
+      ValueError: no number of parts meets the limit.
+    """
+    if limit is None:
+        return given
+    if not isinstance(limit, int) or limit < 1:
+        raise ValueError(f"Trainer.max_microbatch={limit!r} must be an integer >= 1")
+    share = batch_size // replicas
+    for count in range(given, share + 1):
+        if share % count == 0 and share // count <= limit:
+            return count
+    raise ValueError(
+        f"Trainer.max_microbatch={limit}: no number of parts from {given} on divides "
+        f"batch_size={batch_size} over {replicas} replicas"
+    )

@@ -1,0 +1,1 @@
+"""Terms: losses that a training adds to the game, as choices in gin."""

@@ -1,0 +1,138 @@
+"""Terms of the generator's loss: it imitates the teacher's, or picks its samples."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import gin
+
+from dglgan_tf.compat import tf
+from dglgan_tf.losses import distillation, top_k
+from dglgan_tf.networks import weightless
+from dglgan_tf.training.terms import projected, term
+
+
+@gin.configurable
+@dataclasses.dataclass(eq=False)
+class SelfSupervised(term.Term):
+    """Self-supervised compression (`distillation.self_supervised`, 2007.01491).
+
+    The method has no student discriminator: set `Objective.adversarial_weight = 0`
+    and `Objective.guidance_weight = 0`. The weight multiplies the term.
+    """
+
+    weight: float = 1.0
+    needs_teacher = needs_teacher_generator = True
+
+    def generator(self, microbatch):
+        """See `Term`."""
+        losses = distillation.self_supervised(
+            microbatch.teacher_logits[0], microbatch.imitation.logits
+        )
+        return {self.name: (self.weight, tf.reduce_mean(losses))}
+
+
+@gin.configurable
+@dataclasses.dataclass(eq=False)
+class OutputL1(term.Term):
+    """Mean |G(z) - G_teacher(z)| (`distillation.output_l1`), times the weight."""
+
+    weight: float = 1.0
+    needs_teacher_generator = True
+
+    def generator(self, microbatch):
+        """See `Term`."""
+        losses = distillation.output_l1(
+            microbatch.student_images, microbatch.imitation.images
+        )
+        return {self.name: (self.weight, tf.reduce_mean(losses))}
+
+
+@gin.configurable
+@dataclasses.dataclass(eq=False)
+class Perceptual(term.Term):
+    """Distance to the teacher's images in a fixed network's features (1801.03924).
+
+    See `distillation.perceptual`.
+
+    Attributes:
+      features: () -> a function of images in [-1, 1] that gives a list of [N, h, w, c],
+        for instance `@efficientnet_lite0_taps`.
+      weight: of the term.
+    """
+
+    features: Callable = gin.REQUIRED
+    weight: float = 1.0
+    needs_teacher_generator = True
+
+    def build(self, networks):
+        """See `Term`; a dry run's networks have no weights, nor need features any."""
+        del networks
+        if not weightless.is_active():
+            self._features = self.features()
+
+    def generator(self, microbatch):
+        """See `Term`."""
+        losses = distillation.perceptual(
+            microbatch.student_images, microbatch.imitation.images, self._features
+        )
+        return {self.name: (self.weight, tf.reduce_mean(losses))}
+
+
+@gin.configurable
+@dataclasses.dataclass(eq=False)
+class FeatureL1(projected.Projected):
+    """Sum over blocks of mean |F - F_teacher| of the generators.
+
+    See `distillation.feature_l1`. BigGAN's form; for StyleGAN2's add `OutputL1`.
+
+    Attributes:
+      resolutions: sides of the features, for instance [8, 16].
+      weight: of the term.
+    """
+
+    resolutions: Sequence[int] = gin.REQUIRED
+    weight: float = 1.0
+    needs_teacher_generator = True
+
+    def build(self, networks):
+        """See `Term`."""
+        pair = networks.generator, networks.teacher_generator
+        self.project(*(projected.generator_widths(network) for network in pair))
+
+    def generator(self, microbatch):
+        """See `Term`."""
+        losses = self.losses(
+            microbatch.student_generator_features, microbatch.imitation.features
+        )
+        return {self.name: (self.weight, tf.reduce_mean(losses))}
+
+
+@gin.configurable
+@dataclasses.dataclass(eq=False)
+class TopK(term.Term):
+    """The generator learns from its best samples of each microbatch (2002.06224).
+
+    See `top_k.top_k_weights`; guidance and other terms keep all samples.
+
+    Attributes:
+      epoch_images: images of one epoch.
+      decay: factor of the share that is kept, for each epoch.
+      smallest_share: its lower bound.
+    """
+
+    epoch_images: int = gin.REQUIRED
+    decay: float = 0.99
+    smallest_share: float = 0.5
+
+    def scalars(self, images):
+        """See `Term`."""
+        share = top_k.top_k_share(
+            images, self.epoch_images, self.decay, self.smallest_share
+        )
+        return {"top_k_share": share}
+
+    def sample_weights(self, microbatch):
+        """See `Term`."""
+        return top_k.top_k_weights(
+            microbatch.fake_logits, microbatch.inputs["top_k_share"]
+        )
