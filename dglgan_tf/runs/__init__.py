@@ -1,0 +1,1 @@
+"""One training and one recipe, from configuration to DONE: knows all other rooms."""
