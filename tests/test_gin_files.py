@@ -94,6 +94,21 @@ def test_the_folder_does_not_shadow_gin():
     assert hasattr(gin, "configurable")
 
 
+def test_the_index_names_every_file_and_folder():
+    """Rows stand there by their widths: `biggan128_ch64.gin`, `_ch32`."""
+    index = (FOLDER / "README.md").read_text()
+    for name in (n for n in USER_FILES if n not in METHOD_FILES):
+        stem = name.removesuffix(".gin")
+        short = f"`_{stem.rpartition('_')[2]}`"
+        assert f"`{name}`" in index or short in index, name
+    for folder in {path.parent for path in ALL_FILES} - {FOLDER}:
+        assert f"`{folder.name}/`" in index, folder
+    commands = re.findall(r"--gin_file=(gin/[\w/]+\.gin)", index)
+    assert len(commands) > 10
+    for name in commands:
+        assert (FOLDER.parent / name).is_file(), name
+
+
 @pytest.mark.parametrize("path", ALL_FILES, ids=lambda p: p.stem)
 def test_macros_are_defined_once_and_used(path):
     text = path.read_text()
