@@ -69,7 +69,7 @@ def _first_step(family: str) -> float:
             "-m",
             "dglgan_tf.train",
             "--gin_file=gin/data/embedded.gin",
-            f"--gin_file=gin/families/{family}.gin",
+            f"--gin_file=gin/toy/{family}.gin",
             f"--run_dir={folder}/run",
             "--gin_param=Schedule.total_images=64",
             "--gin_param=Schedule.tick_images=64",

@@ -1,6 +1,7 @@
 """Trains one network pair: `python -m dglgan_tf.train --gin_file=gin/biggan128.gin`.
 
 Or on your own images: `python -m dglgan_tf.train --data=FOLDER --cfg=auto --mirror=1`.
+Of a recipe (a gin file with stages) it trains one stage, the guided one or --stage.
 Running the same command again continues where it stopped.
 """
 
@@ -14,7 +15,11 @@ from dglgan_tf.config import gin_files
 gin_files.define_flags()
 nvidia_flags.define_flags()
 _RUN_DIR = flags.DEFINE_string(
-    "run_dir", None, "Folder of the run; default OUTDIR/<name of gin file or data>."
+    "run_dir", None, "Folder of the run; default OUTDIR/<name of gin file or data>, "
+    "of a recipe's stage the folder of its name in there.",
+)  # fmt: skip
+_STAGE = flags.DEFINE_string(
+    "stage", None, "Stage of a recipe to train; default: the guided one."
 )
 _DRY_RUN = flags.DEFINE_bool(
     "dry_run", False, "Print configuration, layers, totals and estimates; do nothing.",
@@ -27,12 +32,18 @@ def main(argv) -> int:
     del argv
     values = flags.FLAGS
     files, bindings = nvidia_flags.from_flags(values)
-    gin_files.parse(files, [*bindings, *values.gin_param, *values.gin_bindings])
+    bindings += [*values.gin_param, *values.gin_bindings]
+    gin_files.parse(files, bindings)
     from dglgan_tf.devices import hosts
-    from dglgan_tf.runs import training_run
+    from dglgan_tf.runs import recipe
 
-    training_run.run(
-        _RUN_DIR.value or nvidia_flags.run_dir(values),
+    stage = recipe.stage_to_train(_STAGE.value)
+    if hidden := recipe.for_stage(stage, bindings):
+        gin_files.parse(files, [*bindings, *hidden])
+    recipe.train(
+        stage,
+        root=nvidia_flags.run_dir(values),
+        run_dir=_RUN_DIR.value,
         dry_run=_DRY_RUN.value,
         hosts=hosts.from_environment(os.environ),
     )

@@ -14,6 +14,7 @@ import gin
 from absl import app, flags, logging
 
 from dglgan_tf.config import bindings as bindings_of_gin
+from dglgan_tf.config import removed_files
 
 USER_ERROR = 2
 DIVERGED = 3
@@ -40,7 +41,8 @@ def find_gin_file(name: str) -> str:
       name: 'my.gin', 'gin/biggan128.gin', 'biggan128.gin' or 'biggan128'.
 
     Raises:
-      ValueError: not found; says where it was looked for and names close matches.
+      ValueError: not found; says where it was looked for and names close matches, or
+        what stands in the place of a file of earlier versions.
     """
     if os.path.isfile(name):
         return name
@@ -49,6 +51,8 @@ def find_gin_file(name: str) -> str:
         for root in gin_roots():
             if (root / candidate).is_file():
                 return str(root / candidate)
+    if removed := removed_files.advice(name):
+        raise ValueError(removed)
     import difflib
 
     known = [p.relative_to(r).as_posix() for r in gin_roots() for p in r.rglob("*.gin")]
@@ -129,6 +133,8 @@ def sentence(error: BaseException) -> str:
     text = text.split('In file "')[0] if text.startswith("In file") else text
     if undefined := re.match(r"No bindings specified for '(.+)/gin\.macro'", text):
         text = f"%{undefined[1]} is used and no line says {undefined[1]} = ..."
+    if missing := re.match(r"Unable to open file: (\S+)\. ", text):
+        text = removed_files.advice(missing[1]) or text
     return " ".join(text.split()) or type(error).__name__
 
 

@@ -259,7 +259,9 @@ def write(
         lines.append(f"train.generator = @{scope}/{name}")
     for key, value in design.changes.items():
         lines.append(f"{scope}/{name}.{key} = {value!r}")
-    if isinstance(start := _binding("train.initialize_from"), str):
+    start = _binding("train.initialize_from")
+    # A stage of the recipe trains with the new widths.
+    if isinstance(start, str) and start not in (_binding("compress.stages") or ()):
         lines.append(f"train.initialize_from = None  # {start} has other widths")
     text = "\n".join(lines) + "\n"
     atomic.write(path, text)

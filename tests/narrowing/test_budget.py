@@ -11,13 +11,13 @@ from dglgan_tf.narrowing import budget, widths
 # Attention needs 8 channels; the teacher's scope must not be narrowed with the student.
 FAMILIES = {
     "biggan": """
-include 'families/fashion_biggan.gin'
+include 'toy/fashion_biggan.gin'
 include 'data/embedded.gin'
 BigGANGenerator.attention = [16]
 train.initialize_from = 'bundled/fashion_biggan_student'
 """,
     "stylegan2": """
-include 'families/fashion_stylegan2.gin'
+include 'toy/fashion_stylegan2.gin'
 include 'data/embedded.gin'
 train.generator = @StyleGAN2Generator
 """,
