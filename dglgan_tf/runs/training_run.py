@@ -13,8 +13,6 @@ from dglgan_tf.devices import hosts as devices_hosts
 from dglgan_tf.devices import strategies
 from dglgan_tf.devices import team as teams
 from dglgan_tf.foundation import run_directory
-from dglgan_tf.runs import dry_run as descriptions
-from dglgan_tf.runs import plan as plans
 from dglgan_tf.runs import (
     build,
     loop,
@@ -26,6 +24,8 @@ from dglgan_tf.runs import (
     snapshots,
     watching,
 )
+from dglgan_tf.runs import dry_run as descriptions
+from dglgan_tf.runs import plan as plans
 
 
 def run(

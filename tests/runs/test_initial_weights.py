@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from support import tiny_training as tiny
 
-from dglgan_tf.runs import initial_weights
 from dglgan_tf.foundation import run_directory
 from dglgan_tf.metrics import agreement, image_sets, perceptual
 from dglgan_tf.networks import base, files, stylegan2
+from dglgan_tf.runs import initial_weights
 from dglgan_tf.training import state
 
 
@@ -42,14 +42,20 @@ def wide(tmp_path_factory):
 
 @pytest.mark.parametrize(
     "scores",
-    [initial_weights.magnitude, initial_weights.content_aware, initial_weights.diversity_aware],
+    [
+        initial_weights.magnitude,
+        initial_weights.content_aware,
+        initial_weights.diversity_aware,
+    ],
     ids=lambda s: s.__name__,
 )
 def test_as_wide_as_the_teacher_it_is_the_teacher(wide, scores):
     networks = student([8, 8, 6])
     options = {} if scores is initial_weights.magnitude else {"images": 16}
     roles = dict.fromkeys(("generator", "discriminator"), wide)
-    wide_pair = initial_weights.score_channels(roles, functools.partial(scores, **options), 0)
+    wide_pair = initial_weights.score_channels(
+        roles, functools.partial(scores, **options), 0
+    )
     initial_weights.prune(networks, wide_pair, 0)
     for role, source in (
         ("generator", "generator_ema"),
@@ -87,7 +93,9 @@ def test_a_pruned_teacher_is_closer_than_random_weights():
         functools.partial(initial_weights.content_aware, images=32),
         functools.partial(initial_weights.diversity_aware, images=32, directions=1),
     ):
-        initial_weights.prune(networks, initial_weights.score_channels({"generator": path}, scores, 0), 0)
+        initial_weights.prune(
+            networks, initial_weights.score_channels({"generator": path}, scores, 0), 0
+        )
         pruned = distances(networks.generator_ema)
         assert pruned["perceptual"] < random["perceptual"], scores
         assert pruned["pixel_l1"] < random["pixel_l1"], scores

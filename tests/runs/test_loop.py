@@ -5,10 +5,10 @@ import json
 import os
 import shutil
 import signal
-import types
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +16,12 @@ import pytest
 from support import tiny_runs
 from support import tiny_training as tiny
 
-from dglgan_tf.devices import team as teams
-from dglgan_tf.runs import loop, progress, initial_weights, schedule, signals
 from dglgan_tf.config import gin_files
+from dglgan_tf.devices import team as teams
 from dglgan_tf.foundation import atomic, run_directory
 from dglgan_tf.losses import adversarial
 from dglgan_tf.networks import files
+from dglgan_tf.runs import initial_weights, loop, progress, schedule, signals
 from dglgan_tf.training import optimizers, scores, trainer
 
 REPOSITORY = Path(__file__).resolve().parents[2]

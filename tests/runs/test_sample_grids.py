@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dglgan_tf.runs import sample_grids
 from dglgan_tf.compat import tf
 from dglgan_tf.data import sources
+from dglgan_tf.runs import sample_grids
 
 
 class Painter:

@@ -8,9 +8,9 @@ import pytest
 from support import tiny_runs
 from support import tiny_training as tiny
 
-from dglgan_tf.runs import scoring
 from dglgan_tf.evaluation import judging
 from dglgan_tf.metrics import extractors, scores
+from dglgan_tf.runs import scoring
 from dglgan_tf.training import optimizers
 
 KID = "kid16[efficientnet_lite0_32]"

@@ -4,17 +4,17 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 from support import tiny_runs
 from support import tiny_training as tiny
-from PIL import Image
 
-from dglgan_tf.runs import training_run, initial_weights
 from dglgan_tf.config import gin_files
 from dglgan_tf.data import base as data_base
 from dglgan_tf.data import stored
 from dglgan_tf.foundation import run_directory
 from dglgan_tf.losses import adversarial
 from dglgan_tf.networks import base, biggan, files, stylegan2
+from dglgan_tf.runs import initial_weights, run_options
 
 TOYS = tiny.toy(num_classes=3)
 SOURCE = tiny_runs.synthetic(tiny.SIDE, 3)
@@ -221,7 +221,9 @@ def test_initialize_takes_the_generator_where_there_is_no_average(teachers):
         for name, variable in base.named_variables(network).items():
             np.testing.assert_array_equal(variable, stored_weights[name], err_msg=name)
     with pytest.raises(ValueError, match="holds .* and no discriminator"):
-        initial_weights.initialize(networks, {"discriminator": teachers / "alone.safetensors"})
+        initial_weights.initialize(
+            networks, {"discriminator": teachers / "alone.safetensors"}
+        )
 
 
 def test_a_done_run_is_left_alone(tmp_path):
