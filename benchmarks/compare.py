@@ -41,8 +41,13 @@ class Side:
         answer = self._ask(run=phase, times=times)
         self.seconds.setdefault(phase, []).extend(answer["seconds"])
 
+    def watch(self, phases) -> None:
+        """Runs each phase while its memory is sampled and no clock runs."""
+        for phase in phases:
+            self._ask(run=phase, times=1, memory=True)
+
     def peak(self) -> dict:
-        """Returns the largest memory so far in MB, with and without pages of files."""
+        """Returns the largest private memory so far in MB (`benchmarks.memory`)."""
         return self._ask(peak=True)
 
     def end(self) -> dict:
@@ -93,10 +98,8 @@ def compare(sides: list, family: str, rounds: int) -> None:
 
 
 def _take_turns(sides, shares, rounds):
-    for side in sides:  # caches, memory
-        for phase in shares:
-            side.run(phase, 1)
-            del side.seconds[phase]
+    for side in sides:  # caches
+        side.watch(shares)
     for turn in range(rounds):
         for side in sides if turn % 2 else sides[::-1]:
             for _ in range(STEPS):
@@ -104,6 +107,9 @@ def _take_turns(sides, shares, rounds):
                     # What counts for little is timed less often.
                     if share >= 0.2 or turn % 2 == 0:
                         side.run(phase, 1)
+    for side in sides:
+        for _ in range(STEPS):
+            side.watch(shares)
 
 
 def summary(side: Side, config: dict, peak: dict) -> dict:

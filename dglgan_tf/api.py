@@ -75,7 +75,16 @@ def adapt(model: keras.Model) -> base.Network:
 
     A model from vectors to images is a generator, one from images to a logit a
     discriminator; see `networks.adapted`.
+
+    Raises:
+      ValueError: a model of another Keras, or with other shapes.
     """
+    if not isinstance(model, keras.Model):
+        raise ValueError(
+            f"adapt(model): {type(model).__module__}.{type(model).__name__} is no "
+            f"model of {keras.__name__}: build it with the Keras that the package "
+            "uses, `from dglgan_tf.compat import keras` (Keras 2)"
+        )
     shapes = model.input_shape
     first = shapes[0] if isinstance(shapes, list) else shapes
     kind = adapted.AdaptedGenerator if len(first) == 2 else None

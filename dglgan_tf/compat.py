@@ -1,15 +1,15 @@
 """The one place that knows TensorFlow, Keras and optional-package versions.
 
 The package is written against the Keras 2 API: TensorFlow's own Keras on 2.15,
-`tf_keras` on 2.16 and later. Everything else imports `tf` and `keras` from here.
+`tf_keras` on 2.16 and later. Everything else imports `tf` and `keras` from here, and
+nothing uses `tf.keras`, which may be Keras 3 and stays what it is. Only
+tensorflow-addons needs it to be Keras 2 (`tensorflow_addons`); commands see to that.
 """
 
 import contextlib
-import ctypes
 import functools
 import importlib
 import importlib.metadata
-import importlib.util
 import os
 import sys
 import types
@@ -34,28 +34,16 @@ def _tensorflow_version() -> tuple[int, ...]:
     )
 
 
-def _select_keras_2() -> None:
-    """Makes `tf.keras` mean Keras 2, or says why it cannot."""
-    if _tensorflow_version() < (2, 16):
-        return
-    wanted = os.environ.get("TF_USE_LEGACY_KERAS")
-    if "tensorflow" in sys.modules and wanted not in ("1", "true", "True"):
-        raise ImportError(
-            "TensorFlow was imported before dglgan_tf and chose Keras 3, while "
-            "dglgan_tf needs Keras 2: import dglgan_tf.compat first or set "
-            "TF_USE_LEGACY_KERAS=1 in the environment."
-        )
-    os.environ["TF_USE_LEGACY_KERAS"] = "1"
-
-
 @contextlib.contextmanager
 def _quiet():
     """Drops what TensorFlow's libraries print while they load, unless it was asked for.
 
+    Nothing is changed where TensorFlow is loaded already.
+
     These lines ignore TF_CPP_MIN_LOG_LEVEL, since logging is not set up yet. Errors
     are exceptions and arrive.
     """
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ or "tensorflow" in sys.modules:
         yield
         return
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
@@ -69,77 +57,7 @@ def _quiet():
         os.close(nowhere)
 
 
-class _Later(types.ModuleType):
-    """Stands for a module, or one inside it, that is loaded when it is used."""
-
-    def __getattr__(self, name):
-        if name.startswith("__"):  # who looks through all modules asks for these
-            raise AttributeError(name)
-        if sys.modules.get(self.__name__.split(".")[0]) is self._top:
-            return self._inside(name)
-        return getattr(importlib.import_module(self.__name__), name)
-
-    def _inside(self, name):
-        module = _Later(f"{self.__name__}.{name}")
-        module._top = self._top
-        return module
-
-
-@contextlib.contextmanager
-def _later(*names):
-    """Inside the block, imports of these packages load nothing yet.
-
-    Keras imports packages that it needs for data frames, HDF5 files and rotations of
-    images, if they are installed: 0.4 s and 97 MB where a training uses none of them.
-    What Keras keeps is a stand-in that loads the package when it is used; everybody
-    else imports the package as ever. One that is loaded already stays.
-    """
-    hidden = {}
-    for name in names:
-        if name not in sys.modules and importlib.util.find_spec(name) is not None:
-            hidden[name] = sys.modules[name] = _Later(name)
-            hidden[name]._top = hidden[name]
-    try:
-        yield
-    finally:
-        for name in hidden:
-            del sys.modules[name]
-
-
-def _mappings():
-    """Yields (head, {quantity: kB}) of what this process maps, in words of Linux."""
-    with open("/proc/self/smaps") as lines:
-        for line in lines:
-            words = line.split()
-            if "-" in words[0]:
-                head, sizes = words, {}
-            elif words[0] == "VmFlags:":  # the last line of a mapping
-                yield head, sizes
-            else:
-                sizes[words[0].rstrip(":")] = int(words[1])
-
-
-def _drop_unchanged_pages(folder: str) -> None:
-    """Gives back the pages of a folder's libraries that loading alone has touched.
-
-    Relocation tables, initializers and the like: 300 MB of the resident memory that
-    TensorFlow's import leaves behind, of which training reads some 60 again. They
-    equal the files, from where they return when they are used. Linux; elsewhere
-    nothing happens.
-    """
-    changed, drop = ("Anonymous", "Private_Dirty", "Shared_Dirty"), 4  # MADV_DONTNEED
-    with contextlib.suppress(OSError, AttributeError, ValueError):
-        release = ctypes.CDLL(None).madvise
-        for (span, permissions, *_, path), sizes in list(_mappings()):
-            if "w" in permissions or not path.startswith(folder):
-                continue
-            if not any(sizes.get(name, 1) for name in changed):
-                first, end = (int(part, 16) for part in span.split("-"))
-                release(ctypes.c_void_p(first), ctypes.c_size_t(end - first), drop)
-
-
-_select_keras_2()
-with _quiet(), _later("h5py", "pandas", "scipy"):
+with _quiet():
     import tensorflow as tf
 
     if _tensorflow_version() < (2, 16):
@@ -147,9 +65,7 @@ with _quiet(), _later("h5py", "pandas", "scipy"):
     else:
         import tf_keras as keras
     keras.layers  # noqa: B018 - TensorFlow 2.15 loads Keras here
-
     tf.config.list_physical_devices()  # looks for drivers, and says so
-    _drop_unchanged_pages(os.path.dirname(tf.__file__))
 
 
 def tensorflow_addons():
@@ -157,8 +73,15 @@ def tensorflow_addons():
 
     Raises:
       ImportError: with what to install, where it is missing (Python 3.12 and later).
+      ValueError: `tf.keras`, which it extends, is Keras 3 in this process.
     """
     if keras.__name__ == "tf_keras":
+        if not tf.keras.__version__.startswith("2."):
+            raise ValueError(
+                f"`tf.keras` is Keras {tf.keras.__version__} here, and "
+                "tensorflow-addons needs Keras 2: set TF_USE_LEGACY_KERAS=1 in the "
+                "environment before Python starts."
+            )
         _register_moved_keras_modules()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

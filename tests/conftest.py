@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+# As commands do, for tensorflow-addons; test_compat.py has processes without it.
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 

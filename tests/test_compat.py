@@ -1,102 +1,147 @@
-"""What Keras imports without need is loaded when it is used, and works then."""
+"""The package beside a `tf.keras` that is Keras 3, and what asks for Keras 2 there."""
 
-import ctypes
-import json
-import mmap
+import ast
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
-import numpy as np
 import pytest
 
-from dglgan_tf import compat
+from dglgan_tf import api, compat
+from dglgan_tf.compat import keras, tf
 
-# Prints which packages are loaded: at first, and after Keras needed each of them.
-PROCESS = """
-import importlib.util, json, sys, tempfile
-from dglgan_tf.compat import keras
+REPOSITORY = Path(__file__).resolve().parents[1]
+modern = pytest.mark.skipif(
+    keras.__name__ != "tf_keras", reason="TensorFlow 2.15 has Keras 2 only"
+)
+
+STRANGER = """
+import tensorflow as tf
+model = tf.keras.Sequential([tf.keras.layers.Dense(1)])
+assert model(tf.ones([1, 2])).shape == (1, 1)
+"""
+OURS = "import dglgan_tf.compat, dglgan_tf.api\n"
+# Models that docs/own_gan.md speaks of, and its data.
+MODELS = """
 import numpy as np
-names = ("h5py", "pandas", "scipy")
-said = [[name for name in names if name in sys.modules]]
-model = keras.Sequential([keras.layers.Dense(2, input_shape=(3,))])
-with tempfile.TemporaryDirectory() as folder:
-    model.save_weights(f"{folder}/x.h5")
-    kept = model.get_weights()
-    model.set_weights([np.zeros_like(w) for w in kept])
-    model.load_weights(f"{folder}/x.h5")
-assert (model.get_weights()[0] == kept[0]).all()
-said.append([name for name in names if name in sys.modules])
-image = np.eye(8)[..., None]
-turned = keras.preprocessing.image.apply_affine_transform(
-    image, theta=90, row_axis=0, col_axis=1, channel_axis=2)
-assert np.allclose(turned, image[::-1]), turned[..., 0]
-if importlib.util.find_spec("pandas"):
-    import pandas
-    table = pandas.DataFrame(np.eye(3, dtype="float32"))
-    assert np.allclose(model.predict(table, verbose=0), kept[0], atol=1e-6)
-said.append([name for name in names if name in sys.modules])
-print(json.dumps(said))
+from dglgan_tf.compat import keras
+layers = keras.layers
+def pictured(width):
+    return keras.Sequential([
+        keras.Input([6]), layers.Dense(64 * width), layers.BatchNormalization(),
+        layers.Reshape([8, 8, width]), layers.Conv2D(1, 3, padding="same")])
+my_narrow_generator = pictured(2)
+my_trained_discriminator = keras.Sequential([
+    keras.Input([8, 8, 1]), layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(1)])
+images = np.random.RandomState(0).randint(0, 256, (40, 8, 8, 1)).astype(np.uint8)
+z = np.random.RandomState(1).randn(3, 6).astype(np.float32)
+"""
+AFTER = """
+assert pictures.shape == (3, 8, 8, 1)
+small.model.save("small.keras")
+again = keras.models.load_model("small.keras")
+np.testing.assert_allclose(again(z), pictures, rtol=1e-5, atol=1e-6)
+import os, tensorflow as tf
+assert tf.keras.__version__.startswith("3"), tf.keras.__version__
+assert tf.keras.layers.Dense.__module__.startswith("keras.")
+assert keras.__version__.startswith("2")
+assert "TF_USE_LEGACY_KERAS" not in os.environ
 """
 
 
-@pytest.mark.slow
-def test_optional_packages_of_keras_are_loaded_late():
-    done = subprocess.run(
-        [sys.executable, "-c", PROCESS],
+def _python(document):
+    """The Python blocks of a document, with a budget for a test."""
+    text = (REPOSITORY / document).read_text()
+    code = "\n".join(re.findall(r"```python\n(.*?)```", text, re.S))
+    assert "api." in code
+    code = code.replace("total_images=25_600", "total_images=64")
+    return code.replace("images, loss=", "images, total_images=32, batch_size=8, loss=")
+
+
+def _run(code, folder, **environment):
+    kept = {k: v for k, v in os.environ.items() if k != "TF_USE_LEGACY_KERAS"}
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env={**kept, "PYTHONPATH": str(REPOSITORY), **environment},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=400,
     )
-    assert done.returncode == 0, done.stderr
-    first, then, last = json.loads(done.stdout.splitlines()[-1])
-    assert first == []
-    assert "h5py" in then and "scipy" not in then
-    assert "scipy" in last
 
 
-def test_who_imported_a_package_before_keeps_it():
-    code = "import scipy; from dglgan_tf.compat import tf; import sys; "
-    code += "assert sys.modules['scipy'] is scipy; scipy.linalg.inv([[1.0]])"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120
+@modern
+@pytest.mark.slow
+@pytest.mark.parametrize("first", [STRANGER, OURS], ids=["stranger", "ours"])
+def test_the_documents_run_beside_keras_3(tmp_path, first):
+    parts = [first, MODELS, _python("docs/own_gan.md"), AFTER]
+    if first is STRANGER:
+        parts.insert(1, _python("README.md"))
+    else:
+        parts.append(STRANGER)
+    done = _run("\n".join(parts), tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+@modern
+@pytest.mark.slow
+def test_the_example_of_one_s_own_gan_runs_beside_keras_3(tmp_path):
+    example = REPOSITORY / "examples" / "own_gan.py"
+    code = (
+        f"{STRANGER}\nimport runpy, sys\n"
+        "sys.argv = ['own_gan', '--teacher_images=64', '--student_images=64']\n"
+        "try:\n"
+        f"    runpy.run_path({str(example)!r}, run_name='__main__')\n"
+        "except SystemExit as end:\n    assert not end.code\n"
+        "assert tf.keras.__version__.startswith('3')\n"
     )
-    assert done.returncode == 0, done.stderr
+    done = _run(code, tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "parameters; " in done.stdout and (tmp_path / "own_gan.png").is_file()
 
 
-def _resident(path):
-    """kB of a file's mappings that are in memory."""
-    return [s["Rss"] for (*_, name), s in compat._mappings() if name == str(path)]
+@modern
+def test_only_what_needs_keras_2_asks_for_it(tmp_path):
+    code = STRANGER + (
+        "from dglgan_tf import api, compat\n"
+        "for call in (compat.tensorflow_addons, lambda: api.adapt(model)):\n"
+        "    try:\n        call()\n"
+        "    except ValueError as error:\n        print(error)\n"
+    )
+    done = _run(code, tmp_path)
+    addons, adapt = done.stdout.splitlines()
+    assert re.search("is Keras 3.*: set TF_USE_LEGACY_KERAS=1 in the", addons)
+    assert re.search("is no model of tf_keras: .*dglgan_tf.compat import keras", adapt)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's smaps")
-def test_pages_that_equal_their_file_are_given_back_and_return(tmp_path):
-    path = tmp_path / "library"
-    content = np.arange(2**16, dtype=np.uint32)
-    with open(path, "wb") as file:
-        file.write(content.tobytes())
-        file.flush()
-        os.fsync(file.fileno())  # what is not on the disk yet counts as changed
-    with open(path, "rb") as file:
-        mapped = mmap.mmap(file.fileno(), 0, mmap.MAP_PRIVATE, mmap.PROT_READ)
-    values = np.frombuffer(mapped, np.uint32)
-    assert values.sum() == content.sum() and _resident(path) == [256]
-    compat._drop_unchanged_pages(str(tmp_path))
-    assert _resident(path) == [0]
-    np.testing.assert_array_equal(values, content)
+@modern
+def test_commands_ask_for_keras_2_themselves_unless_told_otherwise(tmp_path):
+    code = (
+        "import os, sys; sys.argv = ['x']\n"
+        "from dglgan_tf.config import gin_files\n"
+        "gin_files.run_entry(lambda _: print(os.environ['TF_USE_LEGACY_KERAS']))"
+    )
+    assert _run(code, tmp_path).stdout.split() == ["1"]
+    told = _run(code, tmp_path, TF_USE_LEGACY_KERAS="0")
+    assert told.stdout.split() == ["0"]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's smaps")
-def test_pages_that_were_changed_stay(tmp_path):
-    """As relocated ones are: written to, then made read-only."""
-    path = tmp_path / "library"
-    path.write_bytes(bytes(2**16))
-    with open(path, "rb") as file:
-        protection = mmap.PROT_READ | mmap.PROT_WRITE
-        mapped = mmap.mmap(file.fileno(), 0, mmap.MAP_PRIVATE, protection)
-    values = np.frombuffer(mapped, np.uint8)
-    values[5000] = 7
-    start = ctypes.c_void_p(values.ctypes.data)
-    assert ctypes.CDLL(None).mprotect(start, ctypes.c_size_t(2**16), 1) == 0
-    compat._drop_unchanged_pages(str(tmp_path))
-    assert values[5000] == 7
+def test_a_model_of_something_else_is_no_model():
+    with pytest.raises(ValueError, match="adapt.*is no model of"):
+        api.adapt(tf.Module())
+
+
+def test_nothing_uses_the_keras_of_tensorflow():
+    folders = ["dglgan_tf", "benchmarks", "examples", "experiments", "proofs", "tests"]
+    files = [path for name in folders for path in (REPOSITORY / name).rglob("*.py")]
+    assert len(files) > 300
+    for path in files:
+        if path == Path(compat.__file__):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute):
+                assert ast.unparse(node) != "tf.keras", f"{path}:{node.lineno}"
+            if isinstance(node, ast.ImportFrom) and node.module:
+                assert not node.module.startswith("tensorflow.keras"), path

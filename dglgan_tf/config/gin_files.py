@@ -150,6 +150,7 @@ def run_entry(main: Callable[[list[str]], int | None], arguments: int = 0) -> No
       main: given the positional arguments after the command's name.
       arguments: the most positional arguments that it takes.
     """
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")  # for tensorflow-addons
     if "traceback" not in flags.FLAGS:
         flags.DEFINE_bool("traceback", False, "Show the traceback of an error.")
     app.run(

@@ -6,13 +6,13 @@ moments to `dglgan_tf.layers.updates`; any other call uses the stored ones.
 """
 
 import contextlib
-import threading
 
 from dglgan_tf.compat import keras, tf
 from dglgan_tf.devices import lane_exchange
+from dglgan_tf.foundation import scope
 from dglgan_tf.layers import spectral_norm, updates
 
-_LOCAL = threading.local()
+_RATE = scope.Scope("layers.conditional_norm")
 STATISTICS = ("local", "sync")
 
 
@@ -24,12 +24,8 @@ def averaging(rate):
       rate: weight of the batch's moments, a number or a [] tensor; 1/k in the k-th
         call makes the stored moments the plain mean over the calls.
     """
-    outer = getattr(_LOCAL, "rate", None)
-    _LOCAL.rate = rate
-    try:
+    with _RATE.set_to(rate):
         yield
-    finally:
-        _LOCAL.rate = outer
 
 
 class BatchStatistics(keras.layers.Layer):
@@ -81,7 +77,7 @@ class BatchStatistics(keras.layers.Layer):
         running = variance
         if self.unbiased:
             running *= count / tf.maximum(count - 1, 1)
-        rate = getattr(_LOCAL, "rate", None)
+        rate = _RATE.get()
         rate = self.momentum if rate is None else rate
         for variable, value in ((self.mean, mean), (self.variance, running)):
             moved = (1 - rate) * updates.current(variable) + rate * value
@@ -236,7 +232,7 @@ def _pooled(mean, variance):
     if lane_exchange.size() == 1:
         return mean, variance
     means, variances = tf.unstack(
-        lane_exchange.gather(tf.stack([mean, variance])), axis=1
+        lane_exchange.all_gather(tf.stack([mean, variance])), axis=1
     )
     mean = tf.reduce_mean(means, axis=0)
     return mean, tf.reduce_mean(variances + (means - mean) ** 2, axis=0)

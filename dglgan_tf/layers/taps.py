@@ -5,13 +5,13 @@ their side length. Outside of it nothing happens. Everything is Python while tra
 """
 
 import contextlib
-import threading
 from collections.abc import Callable
 
 from dglgan_tf.compat import tf
+from dglgan_tf.foundation import scope
 from dglgan_tf.layers import updates
 
-_LOCAL = threading.local()
+_OUTPUTS = scope.Scope("layers.taps", own=True)
 
 
 @contextlib.contextmanager
@@ -22,12 +22,8 @@ def collect():
       {side: [N, side, side, C]}, filled by the calls; of several blocks with one side
       the last counts.
     """
-    outer = getattr(_LOCAL, "found", None)
-    _LOCAL.found = {}
-    try:
-        yield _LOCAL.found
-    finally:
-        _LOCAL.found = outer
+    with _OUTPUTS.set_to({}) as outputs:
+        yield outputs
 
 
 def record(x: tf.Tensor) -> None:
@@ -36,9 +32,9 @@ def record(x: tf.Tensor) -> None:
     Args:
       x: [N, side, side, C].
     """
-    found = getattr(_LOCAL, "found", None)
-    if found is not None:
-        found[int(x.shape[1])] = x
+    outputs = _OUTPUTS.get()
+    if outputs is not None:
+        outputs[int(x.shape[1])] = x
 
 
 def widths(call: Callable[[], tf.Tensor]) -> dict[int, int]:

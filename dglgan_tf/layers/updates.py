@@ -12,11 +12,11 @@ Everything happens while a function is traced (or eagerly); nothing runs per ste
 
 import contextlib
 import dataclasses
-import threading
 
 from dglgan_tf.compat import tf
+from dglgan_tf.foundation import scope
 
-_LOCAL = threading.local()
+_UPDATES = scope.Scope("layers.updates", own=True)
 
 
 @dataclasses.dataclass
@@ -43,34 +43,26 @@ def collect():
       list of `Update`, in the order recorded, at most one for each variable: a
       later call in the same block starts from the value that an earlier one left.
     """
-    outer = getattr(_LOCAL, "updates", None)
-    _LOCAL.updates = []
-    try:
-        yield _LOCAL.updates
-    finally:
-        _LOCAL.updates = outer
+    with _UPDATES.set_to([]) as updates:
+        yield updates
 
 
 def snapshot() -> list[Update] | None:
     """Returns what has been recorded in this block so far; None outside of one."""
-    updates = getattr(_LOCAL, "updates", None)
+    updates = _UPDATES.get()
     return None if updates is None else [dataclasses.replace(u) for u in updates]
 
 
 @contextlib.contextmanager
 def replay(state: list[Update] | None):
     """Inside the block, calls start from a `snapshot`; what they record is dropped."""
-    outer = getattr(_LOCAL, "updates", None)
-    _LOCAL.updates = [dataclasses.replace(u) for u in state or ()]
-    try:
+    with _UPDATES.set_to([dataclasses.replace(u) for u in state or ()]):
         yield
-    finally:
-        _LOCAL.updates = outer
 
 
 def current(variable: tf.Variable) -> tf.Tensor:
     """Returns the variable's newest value: recorded in this block, or stored."""
-    for update in getattr(_LOCAL, "updates", None) or ():
+    for update in _UPDATES.get() or ():
         if update.variable is variable:
             return update.value
     return tf.convert_to_tensor(variable)
@@ -79,7 +71,7 @@ def current(variable: tf.Variable) -> tf.Tensor:
 def record(variable: tf.Variable, value: tf.Tensor, average: bool) -> None:
     """Sets the variable's next value (see `Update`); no gradient flows through it."""
     value = tf.stop_gradient(value)
-    updates = getattr(_LOCAL, "updates", None)
+    updates = _UPDATES.get()
     if updates is None:
         variable.assign(value)
         return

@@ -18,13 +18,12 @@ import platform
 import shutil
 import subprocess
 import tempfile
-import threading
 from pathlib import Path
 
 from absl import logging
 
 from dglgan_tf.compat import tf
-from dglgan_tf.foundation import atomic
+from dglgan_tf.foundation import atomic, scope
 from dglgan_tf.native import threads
 
 SOURCES = Path(__file__).parent / "code"
@@ -35,7 +34,7 @@ _LEVELS = {
     "x86-64-v4": {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
     "x86-64-v3": {"avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe"},
 }
-_LOCAL = threading.local()
+_ACTIVE = scope.Scope("native.library", default=False)
 
 
 @contextlib.contextmanager
@@ -45,17 +44,13 @@ def use(wanted: bool = True):
     Args:
       wanted: False leaves them to TensorFlow.
     """
-    outer = active()
-    _LOCAL.active = wanted and threads.single() and library() is not None
-    try:
+    with _ACTIVE.set_to(wanted and threads.single() and library() is not None):
         yield
-    finally:
-        _LOCAL.active = outer
 
 
 def active() -> bool:
     """Whether convolutions that are traced here become native ones."""
-    return getattr(_LOCAL, "active", False)
+    return _ACTIVE.get()
 
 
 def traced(function):

@@ -5,13 +5,13 @@ kind for the whole process, and every network made before breaks.
 """
 
 import contextlib
-import threading
 
 from tensorflow.python.ops import resource_variable_ops
 
 from dglgan_tf.compat import tf
+from dglgan_tf.foundation import scope
 
-_LOCAL = threading.local()
+_ACTIVE = scope.Scope("networks.weightless", default=False)
 
 
 @contextlib.contextmanager
@@ -36,14 +36,10 @@ def weightless():
             shape=shape,
         )
 
-    before, _LOCAL.active = is_active(), True
-    try:
-        with tf.variable_creator_scope(create):
-            yield
-    finally:
-        _LOCAL.active = before
+    with _ACTIVE.set_to(True), tf.variable_creator_scope(create):
+        yield
 
 
 def is_active() -> bool:
     """Whether variables that are made now have no value."""
-    return getattr(_LOCAL, "active", False)
+    return _ACTIVE.get()

@@ -7,9 +7,10 @@ no ledger open `enter` does nothing, and nothing runs per step in any case.
 
 import contextlib
 import dataclasses
-import threading
 
-_LOCAL = threading.local()
+from dglgan_tf.foundation import scope
+
+_ENTRIES = scope.Scope("ops.ledger")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,17 +38,13 @@ class Entry:
 @contextlib.contextmanager
 def open_ledger():
     """Yields the list of `Entry` that the calls inside the block make."""
-    outer = getattr(_LOCAL, "entries", None)
-    _LOCAL.entries = []
-    try:
-        yield _LOCAL.entries
-    finally:
-        _LOCAL.entries = outer
+    with _ENTRIES.set_to([]) as entries:
+        yield entries
 
 
 def enter(owner, kind, macs, output_shape, macs_output=None, executed=None) -> None:
     """Adds an `Entry` to the open ledger, if there is one."""
-    entries = getattr(_LOCAL, "entries", None)
+    entries = _ENTRIES.get()
     if entries is None:
         return
     macs_output = macs if macs_output is None else macs_output

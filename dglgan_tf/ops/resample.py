@@ -12,15 +12,15 @@ whoever compiles with XLA for a CPU traces inside `with resample.use_form('slice
 """
 
 import contextlib
-import threading
 
 import numpy as np
 
 from dglgan_tf.compat import tf
+from dglgan_tf.foundation import scope
 from dglgan_tf.native import convolutions, filters
 
 FORMS = ("depthwise", "slices")
-_LOCAL = threading.local()
+_FORM = scope.Scope("ops.resample", default="depthwise")
 
 
 @contextlib.contextmanager
@@ -28,12 +28,8 @@ def use_form(form: str):
     """Chooses the form of all filter passes traced inside the block (see above)."""
     if form not in FORMS:
         raise ValueError(f"form={form!r} must be one of {FORMS}")
-    outer = getattr(_LOCAL, "form", "depthwise")
-    _LOCAL.form = form
-    try:
+    with _FORM.set_to(form):
         yield
-    finally:
-        _LOCAL.form = outer
 
 
 def setup_filter(taps) -> np.ndarray:
@@ -74,7 +70,7 @@ def upsample2(x: tf.Tensor, fir: np.ndarray) -> tf.Tensor:
     if filters.suit(x, fir):
         sides = [2 * side for side in x.shape[1:3]]
         return filters.resample(x, 4 * fir[::-1, ::-1], (size + 1) // 2, sides, up=2)
-    if _form() == "slices":
+    if _FORM.get() == "slices":
         return _fir(_insert_zeros(x), 4 * fir, (size + 1) // 2, (size - 2) // 2)
     channels = x.shape[-1]
     if size > 1 and channels <= 4:
@@ -152,10 +148,6 @@ def _conv_doubled(x, kernel):
     return tf.nn.conv2d_transpose(x, flipped, shape, strides=2, padding="VALID")
 
 
-def _form() -> str:
-    return getattr(_LOCAL, "form", "depthwise")
-
-
 def _shape(x, height, width, channels):
     batch = tf.shape(x)[0] if x.shape[0] is None else x.shape[0]
     return [batch, height, width, channels]
@@ -194,7 +186,7 @@ def _fir(x, fir, before, after, stride=1):
         edge = before + after - len(fir)
         sides = [(side + edge) // stride + 1 for side in x.shape[1:3]]
         return filters.resample(x, fir[::-1, ::-1], before, sides, down=stride)
-    if _form() == "slices":
+    if _FORM.get() == "slices":
         return _fir_slices(_pad(x, before, after), fir[::-1, ::-1], stride)
     if stride == 1:
         return _fir_same_rate(x, fir, before, after)

@@ -36,7 +36,7 @@ class Gradient:
         self._phase, self._form = phase, form
         self._jit = jit and phase.local
         self.updates: list[updates.Update] = []
-        self._function = self._compiled(lane_exchange.abreast(self._of_one))
+        self._function = self._compiled(lane_exchange.trace_lanes(self._of_one))
 
     def __call__(self, *microbatches: dict) -> list:
         """Returns a result for each microbatch; replica context.

@@ -12,9 +12,9 @@ from dglgan_tf.devices import lane_exchange
 def test_alone_there_is_one_value():
     assert lane_exchange.size() == 1
     np.testing.assert_array_equal(
-        lane_exchange.gather(tf.constant([1.0, 2.0])), [[1, 2]]
+        lane_exchange.all_gather(tf.constant([1.0, 2.0])), [[1, 2]]
     )
-    found = lane_exchange.abreast(lambda x: (lane_exchange.size(), x + 1))(
+    found = lane_exchange.trace_lanes(lambda x: (lane_exchange.size(), x + 1))(
         tf.constant(1.0)
     )
     assert [(size, float(y)) for size, y in found] == [(1, 2.0)]
@@ -22,9 +22,11 @@ def test_alone_there_is_one_value():
 
 def moments(x):
     """Returns the mean and the variance over all lanes of x, and the mean cube."""
-    everyone = lane_exchange.gather(tf.stack([tf.reduce_mean(x), tf.reduce_mean(x**2)]))
+    everyone = lane_exchange.all_gather(
+        tf.stack([tf.reduce_mean(x), tf.reduce_mean(x**2)])
+    )
     mean, square = tf.unstack(tf.reduce_mean(everyone, axis=0))
-    cube = tf.reduce_mean(lane_exchange.gather(tf.reduce_mean(x**3) * mean))
+    cube = tf.reduce_mean(lane_exchange.all_gather(tf.reduce_mean(x**3) * mean))
     return mean, square - mean**2, cube
 
 
@@ -53,7 +55,7 @@ def test_gradients_are_those_of_the_sum_of_all_losses():
     @tf.function(autograph=False)
     def apart(*parts):
         pairs = list(zip(parts, shifts, strict=True))
-        return lane_exchange.abreast(lambda pair: derivatives(*pair))(*pairs)
+        return lane_exchange.trace_lanes(lambda pair: derivatives(*pair))(*pairs)
 
     def total(*parts):
         whole = tf.stack(parts)
@@ -83,11 +85,11 @@ def test_gradients_are_those_of_the_sum_of_all_losses():
 def test_the_graph_does_not_depend_on_timing():
     def slow(x):
         threading.Event().wait(0.01 * np.random.default_rng().random())
-        return lane_exchange.gather(x * 2.0) + lane_exchange.gather(x + 1.0)
+        return lane_exchange.all_gather(x * 2.0) + lane_exchange.all_gather(x + 1.0)
 
     def names():
         traced = tf.function(
-            lambda *x: lane_exchange.abreast(slow)(*x), autograph=False
+            lambda *x: lane_exchange.trace_lanes(slow)(*x), autograph=False
         )
         graph = traced.get_concrete_function(*[tf.constant(1.0)] * 3).graph
         return [op.name for op in graph.get_operations()]
@@ -100,21 +102,21 @@ def test_the_graph_does_not_depend_on_timing():
 def test_a_lane_that_meets_less_or_more_often_is_an_error(odd, times):
     def cell(x):
         for _ in range(times if int(x) == odd else 1):
-            lane_exchange.gather(x)
+            lane_exchange.all_gather(x)
 
     with pytest.raises(RuntimeError, match="lane"):
-        lane_exchange.abreast(cell)(*(tf.constant(float(i)) for i in range(3)))
+        lane_exchange.trace_lanes(cell)(*(tf.constant(float(i)) for i in range(3)))
 
 
 @pytest.mark.parametrize("bad", range(3))
 def test_an_error_of_one_lane_arrives(bad):
     def cell(x):
-        lane_exchange.gather(x)
+        lane_exchange.all_gather(x)
         if int(x) == bad:
             raise ValueError(f"lane {bad} is out of order")
-        return lane_exchange.gather(x)
+        return lane_exchange.all_gather(x)
 
     threads = threading.active_count()
     with pytest.raises(ValueError, match=f"lane {bad} is out"):
-        lane_exchange.abreast(cell)(*(tf.constant(float(i)) for i in range(3)))
+        lane_exchange.trace_lanes(cell)(*(tf.constant(float(i)) for i in range(3)))
     assert threading.active_count() == threads

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pytest
 
-from dglgan_tf.compat import tf
+from dglgan_tf.compat import keras, tf
 from dglgan_tf.narrowing import channels, pruning
 from dglgan_tf.networks import base, biggan, biggan_deep, stylegan2
 
@@ -265,7 +265,7 @@ def test_deep_shortcuts_keep_the_first_channels_in_order():
             r"scores\['constant'\] has shape \(1,\)",
         ),
         (
-            lambda: channels.channel_layout(tf.keras.layers.Dense(1)),
+            lambda: channels.channel_layout(keras.layers.Dense(1)),
             "the channels of a Dense are not described",
         ),
     ],

@@ -16,7 +16,9 @@ from dglgan_tf.ops import fold
 PROCESS = """
 import os, sys, time
 from dglgan_tf.compat import tf
-from dglgan_tf.ops import fold, lanes, native
+from dglgan_tf.devices import lanes
+from dglgan_tf.native import library as native
+from dglgan_tf.ops import fold
 lanes.start(2)
 x, kernel = tf.random.normal([8, 16, 16, 32]), tf.random.normal([3, 3, 32, 32])
 with native.use():
