@@ -19,6 +19,7 @@ import numpy as np
 from absl import logging
 
 from dglgan_tf.compat import keras, tf
+from dglgan_tf.converters import exporting, loading
 from dglgan_tf.data import base as data_base
 from dglgan_tf.data import pipeline
 from dglgan_tf.foundation import run_directory
@@ -37,6 +38,8 @@ from dglgan_tf.training import (
 )
 
 load = sampler.load
+load_checkpoint = loading.load_checkpoint
+export_checkpoint = exporting.export_checkpoint
 _LOSSES = {
     "hinge": (adversarial.d_hinge, adversarial.g_hinge, scores.scores_joint),
     "logistic": (

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from absl import flags
 
-from dglgan_tf.config import gin_files
+from dglgan_tf.cli import entry as command_line
 
 _NETWORK = flags.DEFINE_multi_string(
     "network",
@@ -66,7 +66,7 @@ def _load():
 
 def entry() -> None:
     """Console script."""
-    gin_files.run_entry(main)
+    command_line.run_entry(main)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from absl import flags
 
-from dglgan_tf.config import gin_files
+from dglgan_tf.cli import entry as command_line
 
 _RUN = flags.DEFINE_string("run", None, "Run directory whose snapshots are judged.")
 _CHECKPOINTS = flags.DEFINE_enum(
@@ -109,6 +109,7 @@ def _judge():
     from dglgan_tf.data import sources
     from dglgan_tf.evaluation import judging
     from dglgan_tf.metrics import evaluator
+    from dglgan_tf.runs import registry
 
     source = None
     if _REAL_STATS.value is not None:
@@ -119,6 +120,7 @@ def _judge():
         if _DATA.value is not None:
             source = sources.open_source(_DATA.value)
         elif _RUN.value is not None:
+            registry.register()
             source = judging.source_of_run(_RUN.value)
         else:
             raise ValueError("no real images: give --data or --real_stats")
@@ -285,7 +287,7 @@ def _to_tensorboard(folder, found, seen):
 
 def entry() -> None:
     """Console script."""
-    gin_files.run_entry(main)
+    command_line.run_entry(main)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from absl import flags
 
-from dglgan_tf.config import gin_files
+from dglgan_tf.cli import entry as command_line
 
 _NETWORK = flags.DEFINE_string(
     "network",
@@ -131,7 +131,7 @@ def _write(pixels, seeds, labels, columns):
 
 def entry() -> None:
     """Console script."""
-    gin_files.run_entry(main)
+    command_line.run_entry(main)
 
 
 if __name__ == "__main__":

@@ -243,7 +243,7 @@ def _look_at(values) -> _Facts:
         raise ValueError(
             f"--resolution={values.resolution}: {values.data} has "
             f"{found.resolution}x{found.resolution} images; leave it out, or convert "
-            "them with tools/prepare_dataset.py"
+            "them with python -m dglgan_tf.prepare"
         )
     size = found.resolution
     if size < 4 or size & (size - 1):

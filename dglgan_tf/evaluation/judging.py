@@ -12,11 +12,12 @@ import gin
 import numpy as np
 
 from dglgan_tf.compat import tf
+from dglgan_tf.config import gin_files
 from dglgan_tf.data import base as data_base
 from dglgan_tf.data import pipeline, sources
 from dglgan_tf.deploy import exported
 from dglgan_tf.devices import lanes
-from dglgan_tf.foundation import run_directory
+from dglgan_tf.foundation import run_directory, sentences
 from dglgan_tf.layers import conditional_norm
 from dglgan_tf.metrics import image_sets, path_length, statistics_file
 from dglgan_tf.native import library
@@ -121,13 +122,11 @@ def statistics(path) -> image_sets.StoredStatistics:
 def source_of_run(run_dir) -> data_base.Source:
     """Returns the data that a run was trained on, from its `config.gin`.
 
-    The configuration replaces what gin knew before.
+    The configuration replaces what gin knew before; its names must be registered.
 
     Raises:
       ValueError: no run, or its data cannot be told.
     """
-    from dglgan_tf.config import gin_files
-
     path = Path(run_dir) / "config.gin"
     if not path.is_file():
         raise ValueError(
@@ -142,7 +141,7 @@ def source_of_run(run_dir) -> data_base.Source:
         return reference.scoped_configurable_fn()
     except (ValueError, AttributeError) as error:
         raise ValueError(
-            f"{path} does not say which data it used ({gin_files.sentence(error)}): "
+            f"{path} does not say which data it used ({sentences.sentence(error)}): "
             "give --data"
         ) from error
 

@@ -59,7 +59,7 @@ def read_header(path) -> dict:
         raise ValueError(
             f"{path} is not a readable safetensors file ({error}): give a checkpoint "
             "of this package, or convert an official one with "
-            "tools/convert_checkpoint.py"
+            "python -m dglgan_tf.convert"
         ) from error
     if text is None:
         raise ValueError(
