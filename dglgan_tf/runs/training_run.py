@@ -77,7 +77,6 @@ def _set_numerics(plan):
 
 def _train(built, begin, when, directory):
     train, options = built.trainer, run_options.options_of(built, begin)
-    options["source"] = built.source.description  # from which it is opened again
     fresh = not run_options.restore(train, directory, options)
     reals.dataset(built, begin.seed)  # what does not fit is said before writing
     team, counters = teams.Team(built.strategy), train.state.counters

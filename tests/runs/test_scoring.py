@@ -8,7 +8,7 @@ import pytest
 from support import tiny_runs
 from support import tiny_training as tiny
 
-from dglgan_tf.evaluation import judge, snapshots
+from dglgan_tf.evaluation import judge, reals, snapshots
 from dglgan_tf.metrics import extractors, scores
 from dglgan_tf.runs import scoring
 from dglgan_tf.training import optimizers
@@ -56,6 +56,9 @@ def test_a_training_scores_its_snapshots_and_keeps_the_best(tmp_path):
     assert log.count(KID) == 3 and "real against real" in log
     generated = lines[0]["protocol"]["generated"]
     assert generated["weights"] == "generator_ema"
+    assert generated["network"] == lines[0]["snapshot"]
+    again = reals.of_run(tmp_path / "run")  # the run says what it was trained on
+    assert again.fingerprint() == SOURCE().fingerprint()
 
 
 def test_what_cannot_be_computed_stops_nothing(tmp_path, caplog):
