@@ -22,11 +22,11 @@ from dglgan_tf.compat import keras, tf
 from dglgan_tf.converters import exporting, loading
 from dglgan_tf.data import base as data_base
 from dglgan_tf.data import pipeline
+from dglgan_tf.deploy import opening
 from dglgan_tf.foundation import run_directory
 from dglgan_tf.losses import adversarial
 from dglgan_tf.narrowing import budget
 from dglgan_tf.networks import adapted, base, files
-from dglgan_tf.sampling import sampler
 from dglgan_tf.training import (
     ema,
     objective,
@@ -37,7 +37,7 @@ from dglgan_tf.training import (
     trainer,
 )
 
-load = sampler.load
+load = opening.load
 load_checkpoint = loading.load_checkpoint
 export_checkpoint = exporting.export_checkpoint
 _LOSSES = {

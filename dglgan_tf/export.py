@@ -107,19 +107,15 @@ def _judge(stack):
 
     from dglgan_tf.data import sources
     from dglgan_tf.deploy import quality
-    from dglgan_tf.evaluation import judging
-    from dglgan_tf.metrics import evaluator
-    from dglgan_tf.runs import registry
+    from dglgan_tf.evaluation import judge, reals
 
     asked = _DISTANCE.value or _DATA.value
     try:
         if _DATA.value is not None:
             source = sources.open_source(_DATA.value)
         else:
-            registry.register()
-            source = judging.source_of_run(_NETWORK.value)
-        reals = judging.stored_images(source)
-        judge = evaluator.Evaluator(reals, [_DISTANCE.value or quality.DEFAULT])
+            source = reals.of_run(_NETWORK.value)
+        opened = judge.open_judge(source, [_DISTANCE.value or quality.DEFAULT])
     except (ValueError, OSError) as error:
         if asked:
             raise
@@ -127,11 +123,9 @@ def _judge(stack):
             "no distance to real images is measured: %s", sentences.sentence(error)
         )
         return None
-    stack.callback(judge.close)
+    stack.callback(opened.close)
     patience = None if _DISTANCE.value else quality.PATIENCE_SECONDS
-    return quality.Judge(
-        judge, lambda count: judging.class_weights(source, count), patience
-    )
+    return quality.Distance(opened, patience)
 
 
 def entry() -> None:

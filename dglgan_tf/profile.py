@@ -73,7 +73,8 @@ def _load():
         if name in found:
             raise ValueError(f"two networks are called {name!r}: write NAME=PATH")
         if _ROLE.value == "generator":
-            found[name] = sampler.load_generator(path)[0]
+            file = run_directory.find_weights(path)
+            found[name] = files.load_generator(file)[0]
             sampler.prepare(found[name])
         else:
             file = run_directory.find_weights(path)

@@ -26,8 +26,11 @@ class Source:
       in_memory: True where `fetch` costs no more than a copy.
       stretched: (height, width) from which the images were stretched to a square, so
         that samples can be stretched back; None where they were not.
+      description: how it was opened, see `dglgan_tf.data.origin`; None where that
+        cannot be said.
     """
 
+    description: dict | None = None
     in_memory = False
     stretched: tuple[int, int] | None = None
 

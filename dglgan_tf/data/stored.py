@@ -8,11 +8,20 @@ from pathlib import Path
 
 import gin
 
-from dglgan_tf.data import base, catalog, databases, encoded, readers, records
+from dglgan_tf.data import (
+    base,
+    catalog,
+    databases,
+    encoded,
+    origin,
+    readers,
+    records,
+)
 from dglgan_tf.data import labels as class_labels
 
 
 @gin.configurable(module="data")
+@origin.recorded
 def images(
     path: str, labels: str = "auto", conversion: encoded.Conversion | None = None
 ) -> base.Source:
@@ -29,6 +38,7 @@ def images(
 
 
 @gin.configurable(module="data")
+@origin.recorded
 def tfds(
     name: str,
     split: str = "train",
@@ -51,6 +61,7 @@ def tfds(
 
 
 @gin.configurable(module="data")
+@origin.recorded
 def tfrecords(
     folder: str, labels: str = "auto", conversion: encoded.Conversion | None = None
 ) -> base.Source:
@@ -65,6 +76,7 @@ def tfrecords(
 
 
 @gin.configurable(module="data")
+@origin.recorded
 def nvidia_tfrecords(
     folder: str, resolution: int | None = None, labels: str = "auto"
 ) -> base.Source:
@@ -79,6 +91,7 @@ def nvidia_tfrecords(
 
 
 @gin.configurable(module="data")
+@origin.recorded
 def hdf5(path: str, max_memory_gb: float = 4.0) -> base.Source:
     """Opens an HDF5 file of BigGAN-PyTorch (`imgs`, `labels`).
 
@@ -90,6 +103,7 @@ def hdf5(path: str, max_memory_gb: float = 4.0) -> base.Source:
 
 
 @gin.configurable(module="data")
+@origin.recorded
 def lmdb(path: str, conversion: encoded.Conversion | None = None) -> base.Source:
     """Opens LMDB databases of LSUN.
 
@@ -102,6 +116,7 @@ def lmdb(path: str, conversion: encoded.Conversion | None = None) -> base.Source
 
 
 @gin.configurable(module="data")
+@origin.recorded
 def ilsvrc(
     path: str, split: str = "train", conversion: encoded.Conversion | None = None
 ) -> base.Source:

@@ -165,6 +165,23 @@ def _natural(key: str):
     return (0, int(key), "") if key.isdigit() else (1, 0, key)
 
 
+def halves(generator: Generator):
+    """Returns what comes before and after the style vectors of a generator.
+
+    Returns:
+      codes: (z [N, z_dim], labels [N] or None) -> style vectors [N, num_ws, w_dim];
+        z itself where there are none.
+      images: (codes, labels) -> [N, H, W, C] float32 with the stored noise, in
+        inference mode.
+    """
+    if hasattr(generator, "synthesize"):
+        return generator.map, lambda w, labels: generator.synthesize(w, noise="const")
+    return (
+        lambda z, labels: z,
+        lambda z, labels: generator(z, labels, training=False),
+    )
+
+
 def count_parameters(network: Network) -> int:
     """Returns the number of trainable parameters."""
     return sum(int(np.prod(v.shape)) for v in network.trainable_variables)
