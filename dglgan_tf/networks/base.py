@@ -6,6 +6,7 @@ network has its exact parameter count before its first call, and building one in
 `weightless.weightless()` costs neither memory nor time.
 """
 
+import dataclasses
 import inspect
 
 import numpy as np
@@ -31,8 +32,16 @@ class Network(keras.Model):
         """Whether a training-mode call reduces over replicas (rules out XLA there)."""
         return False
 
+    def _set_options(self, config) -> None:
+        """Sets one attribute for each field of a configuration."""
+        for field in dataclasses.fields(config):
+            setattr(self, field.name, getattr(config, field.name))
+
     def get_config(self) -> dict:
-        """Returns the constructor's arguments, plain values fit for JSON."""
+        """Returns the constructor's arguments, plain values fit for JSON.
+
+        They are read from the attributes of those names, as they are now.
+        """
         names = inspect.signature(type(self).__init__).parameters
         return {n: _plain(getattr(self, n)) for n in names if n not in _NOT_CONFIG}
 
