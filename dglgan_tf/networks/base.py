@@ -55,7 +55,7 @@ class Network(keras.Model):
         """Returns labels as float32 [N, num_classes].
 
         Args:
-          labels: int [N] classes, or float [N, num_classes] taken as they are.
+          labels: [N] int classes, or [N, num_classes] float, taken as they are.
         """
         labels = tf.convert_to_tensor(labels)
         if labels.dtype.is_integer:
@@ -94,7 +94,15 @@ class Generator(Network):
 
         Styles are mixed and noise is drawn as in training, so that a student called
         with the same seed is compared on equal terms; moments and spectral vectors are
-        the stored ones. Arguments and result as `call`.
+        the stored ones.
+
+        Args:
+          z: [N, z_dim] float32.
+          labels: [N] int or [N, num_classes] float; None when num_classes = 0.
+          seed: [2] int32, as in `call`.
+
+        Returns:
+          images: [N, resolution, resolution, num_channels] float32.
         """
         del seed
         return self(z, labels, training=False)

@@ -145,6 +145,11 @@ class BigGANGenerator(base.Generator):
         Args:
           z: [N, z_dim] float32.
           labels: [N] int or [N, num_classes] float32; None when num_classes = 0.
+
+        Returns:
+          first: [N, z_dim / z_pieces].
+          conditions: one for each block, [N, D] (class, then the block's piece of the
+            latent), or None where there is neither.
         """
         pieces = tf.split(z, self.z_pieces, axis=1)
         parts = []
@@ -158,7 +163,10 @@ class BigGANGenerator(base.Generator):
         return pieces[0], conditions
 
     def call(self, z, labels=None, training=False, seed=None):
-        """See `base.Generator.call`; nothing is random inside, `seed` is not used."""
+        """See `base.Generator.call`: z [N, z_dim] to images [N, R, R, C].
+
+        Nothing is random inside, `seed` is not used.
+        """
         del seed
         first, conditions = self.conditions(z, labels)
         x = self.linear(first, training=training)

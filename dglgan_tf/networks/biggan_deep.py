@@ -139,7 +139,15 @@ class BigGANDeepGenerator(base.Generator):
         )
 
     def condition(self, z, labels=None):
-        """Returns what conditions all blocks: class embedding, then latent [N, D]."""
+        """Returns what conditions all blocks: class embedding, then latent.
+
+        Args:
+          z: [N, z_dim] float32.
+          labels: [N] int or [N, num_classes] float32; None when num_classes = 0.
+
+        Returns:
+          [N, shared_dim + z_dim] float32, [N, z_dim] without classes.
+        """
         if self.embedding is None:
             return z
         onehot = self.onehot(layout.require_labels(labels, self))
@@ -155,6 +163,9 @@ class BigGANDeepGenerator(base.Generator):
           seed: not used.
           truncation: which stored moments normalise (n_stats > 0), a number between 0
             and 1 or a [] tensor. The latents are truncated by the caller.
+
+        Returns:
+          images: [N, resolution, resolution, num_channels] float32 in [-1, 1].
         """
         del seed
         condition = self.condition(z, labels)

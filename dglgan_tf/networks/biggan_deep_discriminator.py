@@ -93,7 +93,15 @@ class BigGANDeepDiscriminator(base.Discriminator):
             )
 
     def features(self, images, training=False):
-        """Returns the summed features of images: [N, width of the last block]."""
+        """Returns what the logits are computed from.
+
+        Args:
+          images: [N, resolution, resolution, num_channels] float32 in [-1, 1].
+          training: whether spectral vectors move.
+
+        Returns:
+          [N, width of the last block] float32, summed over the positions.
+        """
         x = self.input_conv(images, training=training)
         for block in self.blocks:
             x = block(x, training=training)
@@ -101,6 +109,6 @@ class BigGANDeepDiscriminator(base.Discriminator):
         return tf.reduce_sum(tf.cast(tf.nn.relu(x), tf.float32), axis=[1, 2])
 
     def call(self, images, labels=None, training=False):
-        """See `base.Discriminator.call`."""
+        """See `base.Discriminator.call`: images [N, R, R, C] to logits [N]."""
         features = self.features(images, training=training)
         return layout.project(self, features, labels, training)

@@ -69,7 +69,15 @@ class BigGANDiscriminator(base.Discriminator):
             precision.follow_inputs(self)
 
     def features(self, images, training=False):
-        """Returns the summed features of images: [N, width of the last block]."""
+        """Returns what the logits are computed from.
+
+        Args:
+          images: [N, resolution, resolution, num_channels] float32 in [-1, 1].
+          training: whether spectral vectors move.
+
+        Returns:
+          [N, width of the last block] float32, summed over the positions.
+        """
         x = images
         for block, dtype in zip(self.blocks, self._dtypes, strict=True):
             due = recompute.is_due(self.recompute_from, x.shape[1])
@@ -78,6 +86,6 @@ class BigGANDiscriminator(base.Discriminator):
         return tf.reduce_sum(tf.cast(tf.nn.relu(x), tf.float32), axis=[1, 2])
 
     def call(self, images, labels=None, training=False):
-        """See `base.Discriminator.call`."""
+        """See `base.Discriminator.call`: images [N, R, R, C] to logits [N]."""
         features = self.features(images, training=training)
         return layout.project(self, features, labels, training)

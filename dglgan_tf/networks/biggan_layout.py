@@ -63,7 +63,7 @@ def discriminator_blocks(
     channels=None,
     hidden_channels=None,
 ) -> list[BlockLayout]:
-    """Returns the blocks of a discriminator; see `BigGANDiscriminator`."""
+    """Returns the blocks of a discriminator; see `BigGANDiscriminatorConfig`."""
     table = widths("discriminator", DISCRIMINATOR_WIDTHS, resolution, ch)
     outputs = override("channels", channels, table)
     inputs = [num_channels, *outputs[:-1]]
@@ -85,7 +85,15 @@ def discriminator_blocks(
 
 
 def widths(what: str, table: dict, resolution: int, ch: int) -> list[int]:
-    """Returns the widths of a resolution."""
+    """Returns the widths of a resolution, multiples of ch.
+
+    Args:
+      what: 'generator' or 'discriminator', for the message.
+      table: {resolution: multiples of ch}.
+
+    Raises:
+      ValueError: a resolution that the table lacks, or ch below 1.
+    """
     if resolution not in table:
         raise ValueError(
             f"resolution={resolution} of a BigGAN {what} must be one of {sorted(table)}"
@@ -96,7 +104,11 @@ def widths(what: str, table: dict, resolution: int, ch: int) -> list[int]:
 
 
 def override(name: str, given, default) -> list[int]:
-    """Returns the given widths, checked, or the default."""
+    """Returns the given widths, checked, or the default where `given` is None.
+
+    Raises:
+      ValueError: another number of widths, or one that is no positive whole number.
+    """
     if given is None:
         return list(default)
     if len(given) != len(default) or any(int(w) != w or w < 1 for w in given):
@@ -107,7 +119,7 @@ def override(name: str, given, default) -> list[int]:
 
 
 def check_attention(attention, sizes, resolution: int) -> None:
-    """Refuses attention at a resolution that no block puts out."""
+    """Raises ValueError for attention at a resolution that no block puts out."""
     wrong = [size for size in attention if size not in sizes]
     if wrong:
         raise ValueError(

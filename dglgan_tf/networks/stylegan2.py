@@ -114,14 +114,20 @@ class StyleGAN2Generator(base.Generator):
         return made
 
     def call(self, z, labels=None, training=False, seed=None):
-        """See `base.Generator`: constant noise and no truncation when not training."""
+        """See `base.Generator.call`: z [N, z_dim] to images [N, R, R, C].
+
+        Constant noise and no truncation when not training.
+        """
         if not training:
             return self.synthesize(self.map(z, labels))
         ws = self.map(z, labels, training=True, seed=seed)
         return self.synthesize(ws, noise="random", seed=seed)
 
     def call_frozen(self, z, labels=None, seed=None):
-        """See `base.Generator`: styles mixed, random noise, no truncation."""
+        """See `base.Generator.call_frozen`: z [N, z_dim] to images [N, R, R, C].
+
+        Styles are mixed, noise is random, nothing is truncated.
+        """
         with updates.collect():  # dropped: w_avg stays
             ws = self.training_ws(z, labels, seed)
         return self.synthesize(ws, noise="random", seed=seed)
@@ -209,10 +215,11 @@ class StyleGAN2Generator(base.Generator):
         return self.synthesize_with_features(ws, noise, seed)[0]
 
     def synthesize_with_features(self, ws, noise="const", seed=None):
-        """Like `synthesize`; also the activations after each block.
+        """Like `synthesize`, and with its arguments; also gives the blocks' outputs.
 
         Returns:
-          images, {resolution: [N, resolution, resolution, width]}.
+          images: [N, resolution, resolution, num_channels].
+          features: {side: [N, side, side, width]} for side = 4, 8, ..., resolution.
         """
         if noise == "random" and seed is None and tf.executing_eagerly():
             seed = tf.random.uniform([2], maxval=2**31 - 1, dtype=tf.int32)
@@ -245,7 +252,12 @@ class StyleGAN2Generator(base.Generator):
         return images, features
 
     def estimate_w_avg(self, samples: int = 4096, seed: int = 0) -> None:
-        """Sets `w_avg` to the mean of w over random latents (and classes); host."""
+        """Sets `w_avg` [w_dim] to the mean of w over random latents and classes; host.
+
+        Args:
+          samples: latents to average over.
+          seed: of latents and classes.
+        """
         random = np.random.RandomState(seed)
         z = random.randn(samples, self.z_dim).astype(np.float32)
         labels = None

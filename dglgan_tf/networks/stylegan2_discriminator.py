@@ -149,15 +149,23 @@ class StyleGAN2Discriminator(base.Discriminator):
         )
 
     def call(self, images, labels=None, training=False):
-        """See `base.Discriminator`; no state moves, training or not."""
+        """See `base.Discriminator.call`: images [N, R, R, C] to logits [N].
+
+        No state moves, training or not.
+        """
         del training
         return self.score_with_features(images, labels)[0]
 
     def score_with_features(self, images, labels=None):
-        """Scores images; also gives the activations after each block.
+        """Scores images; also gives the blocks' outputs.
+
+        Args:
+          images: [N, resolution, resolution, num_channels] float32 in [-1, 1].
+          labels: [N] int or [N, num_classes] float; None when num_classes = 0.
 
         Returns:
-          logits [N], {resolution of the block: [N, resolution/2, resolution/2, C]}.
+          logits: [N] float32.
+          features: {side of a block's input: [N, side / 2, side / 2, C]}.
         """
         images = tf.cast(tf.convert_to_tensor(images), self.compute_dtype)
         onehot = blocks.require_labels(self, labels)
