@@ -7,7 +7,19 @@ import gin
 import pytest
 
 from dglgan_tf.config import gin_files
-from dglgan_tf.networks import biggan, biggan_deep, configuration, files, stylegan2
+from dglgan_tf.networks import (
+    biggan,
+    biggan_config,
+    biggan_deep,
+    biggan_deep_config,
+    biggan_deep_discriminator,
+    biggan_discriminator,
+    configuration,
+    files,
+    stylegan2,
+    stylegan2_config,
+    stylegan2_discriminator,
+)
 
 NETWORKS = [
     biggan.BigGANGenerator,
@@ -79,6 +91,61 @@ def test_every_network_declares_its_options_once(network_class):
     config = config_class(resolution=32)
     with pytest.raises(dataclasses.FrozenInstanceError):
         config.resolution = 64
+
+
+@pytest.mark.parametrize(
+    "module, own, name",
+    [
+        (biggan, biggan_discriminator, "BigGANDiscriminator"),
+        (biggan_deep, biggan_deep_discriminator, "BigGANDeepDiscriminator"),
+        (stylegan2, stylegan2_discriminator, "StyleGAN2Discriminator"),
+    ],
+)
+def test_discriminators_keep_their_names(module, own, name):
+    """In a file of their own, known to gin and Python by the family's module."""
+    assert getattr(module, name) is getattr(own, name)
+    selector = f"{module.__name__}.{name}"
+    assert gin.config._REGISTRY[selector].wrapped is getattr(own, name)
+
+
+def test_what_follows_from_the_options_of_biggan():
+    config = biggan_config.BigGANGeneratorConfig(resolution=64, ch=3, z_dim=22)
+    assert config.widths == [48, 48, 24, 12, 6]
+    assert config.hidden_widths == [48, 24, 12, 6] and config.sizes == [8, 16, 32, 64]
+    assert (config.z_pieces, config.z_dim) == (5, 20)
+    reduced = biggan_config.BigGANGeneratorConfig(
+        resolution=32, reduced_dtype="float16"
+    )
+    assert reduced.block_dtypes == ["float32", "float16", "float16"]
+    reduced = biggan_config.BigGANDiscriminatorConfig(
+        resolution=32, reduced_dtype="float16", reduced_resolutions=1
+    )
+    assert reduced.block_dtypes == ["float16", "float32", "float32", "float32"]
+
+
+def test_what_follows_from_the_options_of_biggan_deep():
+    config = biggan_deep_config.BigGANDeepGeneratorConfig(resolution=32, ch=4, depth=1)
+    assert config.blocks == [[True, 16, 16]] * 3 and config.sizes == [8, 16, 32]
+    config = biggan_deep_config.BigGANDeepDiscriminatorConfig(
+        resolution=32, ch=4, attention=[16, 8]
+    )
+    assert config.sizes == [16, 16, 8, 8, 8, 8] and config.attended == [1, 3]
+    with pytest.raises(ValueError, match="channel_ratio=4 leaves none"):
+        biggan_deep_config.BigGANDeepDiscriminatorConfig(plan=[[True, 2, 2]])
+
+
+def test_what_follows_from_the_options_of_stylegan2():
+    options = {"resolution": 16, "channel_base": 128, "channel_max": 12}
+    config = stylegan2_config.StyleGAN2GeneratorConfig(channels_fraction=2, **options)
+    assert config.widths == [6, 6, 4] and config.constant_width == 12
+    explicit = stylegan2_config.StyleGAN2GeneratorConfig(16, channels=[5, 4, 3])
+    assert explicit.widths == [5, 4, 3] and explicit.constant_width == 5
+    config = stylegan2_config.StyleGAN2DiscriminatorConfig(
+        channels_fraction=2, **options
+    )
+    assert config.first_dense_width == 6 and config.mapped_label_length == 6
+    assert list(config.block_dtypes) == [8, 16]
+    assert config.fir.shape == (4, 4) and config.fir.sum() == pytest.approx(1)
 
 
 @pytest.mark.parametrize("network_class", NETWORKS, ids=lambda c: c.__name__)
