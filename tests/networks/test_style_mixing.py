@@ -12,11 +12,16 @@ WS = 6
 @pytest.mark.parametrize("probability", [0.9, 0.5, 1.0])
 def test_first_mixed_layer(probability):
     """Each of 1, ..., 5 with probability p / 5; 6, no mixing, with 1 - p."""
-    draws = 4000
+    draws = 2000
     seeds = tf.stack([tf.range(draws), tf.range(draws) + 7], axis=1)
-    layers = tf.map_fn(
-        lambda seed: style_mixing.first_mixed_layer(seed, probability, WS), seeds
-    ).numpy()
+
+    @tf.function(autograph=False)
+    def drawn(seeds):
+        return tf.map_fn(
+            lambda seed: style_mixing.first_mixed_layer(seed, probability, WS), seeds
+        )
+
+    layers = drawn(seeds).numpy()
     found = np.bincount(layers, minlength=WS + 1)[1:] / draws
     expected = [probability / 5] * 5 + [1 - probability]
     assert layers.min() >= 1 and layers.max() <= WS
