@@ -71,7 +71,7 @@ class BigGANGeneratorConfig:
     recompute_from: int | None = None
 
     def __post_init__(self):
-        object.__setattr__(self, "attention", tuple(self.attention))
+        object.__setattr__(self, "attention", list(self.attention))
         layout.check_attention(self.attention, self.sizes, self.resolution)
         if self.hierarchical and self.num_classes and not self.shared_embedding:
             raise ValueError(
@@ -167,7 +167,7 @@ class BigGANDiscriminatorConfig:
     recompute_from: int | None = None
 
     def __post_init__(self):
-        object.__setattr__(self, "attention", tuple(self.attention))
+        object.__setattr__(self, "attention", list(self.attention))
         self.blocks  # noqa: B018 - checks the widths and where attention is
         recompute.check(self.recompute_from)
         precision.check(self.reduced_dtype, self.reduced_resolutions)

@@ -69,7 +69,7 @@ class BigGANDeepGeneratorConfig:
     output_channels: int | None = None
 
     def __post_init__(self):
-        object.__setattr__(self, "attention", tuple(self.attention))
+        object.__setattr__(self, "attention", list(self.attention))
         sizes = self.sizes
         if sizes[-1] != self.resolution:
             raise ValueError(
@@ -130,7 +130,7 @@ class BigGANDeepDiscriminatorConfig:
     plan: Sequence | None = None
 
     def __post_init__(self):
-        object.__setattr__(self, "attention", tuple(self.attention))
+        object.__setattr__(self, "attention", list(self.attention))
         layout.check_attention(self.attention, self.sizes, self.resolution)
         for _, _, outputs in self.blocks:
             bottleneck(outputs, self.channel_ratio)

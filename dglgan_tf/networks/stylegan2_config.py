@@ -210,9 +210,8 @@ class StyleGAN2DiscriminatorConfig:
 
 
 def _check_shared(config) -> None:
-    """Checks what both networks have; explicit widths become a tuple."""
-    widths = blocks.explicit_widths(config.resolution, config.channels)
-    channels = None if widths is None else tuple(widths)
+    """Checks what both networks have; explicit widths become a list, 4x4 first."""
+    channels = blocks.explicit_widths(config.resolution, config.channels)
     object.__setattr__(config, "channels", channels)
     recompute.check(config.recompute_from)
     _widths(config)
