@@ -7,9 +7,9 @@ import gin
 import numpy as np
 import pytest
 
-from dglgan_tf.config import gin_files
 from dglgan_tf.data import base, encoded, old_runs, reopening, sources, stored
 from dglgan_tf.foundation import pictures
+from dglgan_tf.runs import registry
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_sources_are_opened_again_from_their_descriptions(photos, monkeypatch):
 
 
 def test_what_gin_bound_is_described(photos):
-    gin_files.register()
+    registry.register()
     gin.bind_parameter("Conversion.resolution", 16)
     gin.bind_parameter("Conversion.transform", "stretch")
     gin.bind_parameter("embedded.resolution", None)
