@@ -5,14 +5,12 @@ Of a recipe (a gin file with stages) it trains one stage, the guided one or --st
 Running the same command again continues where it stopped.
 """
 
-import dataclasses
 import os
 
 from absl import flags
 
 from dglgan_tf.cli import entry as command_line
 from dglgan_tf.cli import gin_flags, nvidia_flags
-from dglgan_tf.config import gin_files
 
 gin_flags.define_flags()
 nvidia_flags.define_flags()
@@ -36,16 +34,12 @@ def main(argv) -> int:
     files, bindings = nvidia_flags.from_flags(values)
     configuration = gin_flags.read(files, bindings)
     from dglgan_tf.devices import hosts
-    from dglgan_tf.runs import recipe, registry
+    from dglgan_tf.runs import registry, stage, stage_choice
 
     registry.register()
-    gin_files.bind(configuration)
-    stage = recipe.stage_to_train(_STAGE.value)
-    if hidden := recipe.for_stage(stage, configuration.bindings):
-        hidden = [*configuration.bindings, *hidden]
-        gin_files.bind(dataclasses.replace(configuration, bindings=hidden))
-    recipe.train(
-        stage,
+    chosen = stage_choice.bind(configuration, _STAGE.value)
+    stage.train(
+        chosen,
         root=nvidia_flags.run_dir(values),
         run_dir=_RUN_DIR.value,
         dry_run=_DRY_RUN.value,

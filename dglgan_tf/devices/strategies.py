@@ -233,3 +233,15 @@ def on_cpu(strategy) -> bool:
     except RuntimeError:  # the default strategy has none
         return not tf.config.list_logical_devices("GPU")
     return all("CPU" in device.upper() for device in devices)
+
+
+def set_numerics(tf32: bool, deterministic: bool) -> None:
+    """Says how operations of this process may round; host.
+
+    Args:
+      tf32: let GPUs that can multiply float32 with TF32's ten-bit mantissa.
+      deterministic: only operations that give the same bits each time; slower.
+    """
+    tf.config.experimental.enable_tensor_float_32_execution(tf32)
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()

@@ -1,6 +1,5 @@
 """The host loop: step, log, look, save, stop cleanly."""
 
-import signal
 import time
 
 from dglgan_tf.compat import tf
@@ -98,7 +97,7 @@ class _Session:
             self._watched.on_snapshot(self._train, score=last or not stop)
         self._watched.maintenance(time.time() - started)
         if stop and not last:
-            self._stop(received)
+            raise signals.stopped(received, self.images, self._watched)
 
     def _tick(self) -> bool:
         """Logs; returns whether few enough updates were skipped."""
@@ -117,11 +116,3 @@ class _Session:
         return (due or late) and not any(
             float(v) for n, v in self._metrics.items() if n.endswith("/skipped")
         )
-
-    def _stop(self, received):
-        number = received[0] if received else signal.SIGTERM  # of another host
-        self._watched.say(
-            f"{signal.Signals(number).name}: state saved at {self.images} images in "
-            f"{self._watched.snapshots.folder}; run the same command again to continue"
-        )
-        raise signals.Interrupted(128 + number)

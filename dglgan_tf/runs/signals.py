@@ -32,3 +32,19 @@ def stop_signals():
     finally:
         for number, old in previous.items():
             signal.signal(number, old)
+
+
+def stopped(received: list[int], images: int, watched) -> Interrupted:
+    """Says that the state was saved; returns what ends the process.
+
+    Args:
+      received: of `stop_signals`; empty where another host received it.
+      images: seen so far.
+      watched: `watching.Watched`.
+    """
+    number = received[0] if received else signal.SIGTERM
+    watched.say(
+        f"{signal.Signals(number).name}: state saved at {images} images in "
+        f"{watched.snapshots.folder}; run the same command again to continue"
+    )
+    return Interrupted(128 + number)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from absl import logging
 
-from dglgan_tf.compat import tf
 from dglgan_tf.data import base as data_base
 from dglgan_tf.devices import hosts as devices_hosts
 from dglgan_tf.devices import strategies
@@ -62,17 +61,11 @@ def run(
     strategy = strategies.make(plan.devices, hosts, plan.tpu)
     source = plans.made(plan.source, data_base.Source, "source")
     begin = plan.beginning(siblings)
-    _set_numerics(plan)
+    strategies.set_numerics(plan.tf32, plan.deterministic)
     built = build.build(
         source, plan.generator, plan.discriminator, begin, strategy, lanes
     )
     return _train(built, begin, when, directory)
-
-
-def _set_numerics(plan):
-    tf.config.experimental.enable_tensor_float_32_execution(plan.tf32)
-    if plan.deterministic:
-        tf.config.experimental.enable_op_determinism()
 
 
 def _train(built, begin, when, directory):

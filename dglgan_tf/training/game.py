@@ -110,22 +110,6 @@ def _real_fake(goal, microbatch):
     return loss, metrics
 
 
-def lazy_penalty(goal, networks, discriminator, inputs) -> tuple[tf.Tensor, dict]:
-    """R1 and R2 of a discriminator (`penalties.lazy`), times the lazy interval."""
-    microbatch = Microbatch.for_penalty(goal, networks, inputs, discriminator)
-    return penalties.lazy(
-        microbatch, goal.r1_gamma, goal.r2_gamma, goal.r1_interval_steps
-    )
-
-
-def path_length_loss(goal, networks, mean_length, inputs) -> tuple[tf.Tensor, dict]:
-    """Path-length regularization (`penalties.path_length`), times the interval."""
-    weight = goal.path_length_weight * goal.path_length_interval_steps
-    return penalties.path_length(
-        networks.generator, mean_length, inputs, goal.path_length_decay, weight
-    )
-
-
 def _add(loss, metrics, found):
     """Adds a term's weighted losses; metrics keep them unweighted."""
     for name, (weight, value) in found.items():

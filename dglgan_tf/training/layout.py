@@ -25,6 +25,14 @@ class Layout:
         d = parts(self.d_batch_size, self.replicas, self.d_microbatches, most)
         return dataclasses.replace(self, g_microbatches=g, d_microbatches=d)
 
+    def of_discriminator(self) -> dict:
+        """Returns batch, parts and lanes of a discriminator's phase."""
+        return {
+            "batch_size": self.d_batch_size,
+            "microbatches": self.d_microbatches * self.lanes,
+            "lanes": self.lanes,
+        }
+
     def __post_init__(self):
         fields.check(self, owner="Trainer")
 

@@ -38,7 +38,7 @@ class Microbatch:
         self.fake_labels = inputs.get("fake_labels")
         # Of the generator: whether gradients reach it, and whether its statistics move.
         self._trains_generator, self._statistics_move = False, True
-        augment = goal.augment
+        augment, self._augmented_once = goal.augment, {}
         self._teachers_see_augmented = augment is not None and augment.of_teacher
         self._sees_augmented = self._teachers_see_augmented
         if self.of_student:
@@ -109,23 +109,21 @@ class Microbatch:
     def _augmented(self, images, use):
         return self._goal.augment(images, draws.fold(self.inputs["seed"], use))
 
-    @once
-    def _augmented_fakes(self):
-        return self._augmented(self.student_images, _FAKES)
-
-    @once
-    def _augmented_reals(self):
-        return self._augmented(self.real_images, _REALS)
+    def _seen(self, use, augmented):
+        images = self.student_images if use == _FAKES else self.real_images
+        if augmented and use not in self._augmented_once:
+            self._augmented_once[use] = self._augmented(images, use)
+        return self._augmented_once[use] if augmented else images
 
     @property
     def seen_fakes(self) -> tf.Tensor:
         """The student's images as the discriminator of this phase sees them."""
-        return self._augmented_fakes if self._sees_augmented else self.student_images
+        return self._seen(_FAKES, self._sees_augmented)
 
     @property
     def seen_reals(self) -> tf.Tensor:
         """The reals as the discriminator of this phase sees them."""
-        return self._augmented_reals if self._sees_augmented else self.real_images
+        return self._seen(_REALS, self._sees_augmented)
 
     def as_fakes(self, images):
         """Returns [N, H, W, C] as the discriminator of this phase sees fakes."""
@@ -168,14 +166,12 @@ class Microbatch:
 
     @once
     def _teacher_fakes(self):
-        seen = self._teachers_see_augmented
-        images = self._augmented_fakes if seen else self.student_images
+        images = self._seen(_FAKES, self._teachers_see_augmented)
         return self._by_teachers(images, self.fake_labels)
 
     @once
     def _teacher_reals(self):
-        seen = self._teachers_see_augmented
-        images = self._augmented_reals if seen else self.real_images
+        images = self._seen(_REALS, self._teachers_see_augmented)
         return self._by_teachers(images, self.real_labels)
 
     @property

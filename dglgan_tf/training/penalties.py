@@ -11,6 +11,7 @@ from dglgan_tf.losses import regularizers
 from dglgan_tf.networks import base
 from dglgan_tf.ops import philox
 from dglgan_tf.training import draws
+from dglgan_tf.training.microbatch import Microbatch
 
 _MIX, _NOISE = 11, 7  # uses of a microbatch's seed
 
@@ -85,6 +86,20 @@ def path_length(generator, mean_length, batch, decay: float, weight: float):
         "path_length": tf.reduce_mean(lengths),
         "path_length_penalty": penalty,
     }
+
+
+def lazy_penalty(goal, networks, discriminator, inputs) -> tuple[tf.Tensor, dict]:
+    """R1 and R2 of a discriminator (`lazy`), times the lazy interval."""
+    microbatch = Microbatch.for_penalty(goal, networks, inputs, discriminator)
+    return lazy(microbatch, goal.r1_gamma, goal.r2_gamma, goal.r1_interval_steps)
+
+
+def path_length_loss(goal, networks, mean_length, inputs) -> tuple[tf.Tensor, dict]:
+    """Path-length regularization (`path_length`), times the interval."""
+    weight = goal.path_length_weight * goal.path_length_interval_steps
+    return path_length(
+        networks.generator, mean_length, inputs, goal.path_length_decay, weight
+    )
 
 
 def orthogonal_kernels(generator) -> dict:

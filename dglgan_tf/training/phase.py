@@ -1,7 +1,6 @@
 """Phases: what one optimizer step consists of.
 
-A phase is a loss, the variables it trains and the optimizer that moves them. Lazy
-regularization is a phase with an interval, several discriminator steps are a phase
+Lazy regularization is a phase with an interval, several discriminator steps are a phase
 with repeats.
 
 State that a forward pass moves (spectral vectors, BatchNorm moments, `w_avg`, the mean

@@ -1,14 +1,22 @@
 """From an objective to phases: who is trained by what, when, on what."""
 
 from dglgan_tf.layers import conditional_norm
-from dglgan_tf.training import game, layout, objective, phase, phase_checks, state
+from dglgan_tf.training import (
+    game,
+    layout,
+    objective,
+    penalties,
+    phase,
+    phase_checks,
+    state,
+    teacher_phases,
+)
 
 
 def make_phases(
     train_state: state.TrainState,
     goal: objective.Objective,
     cut: layout.Layout,
-    local: bool,
 ) -> list[phase.Phase]:
     """Returns the phases of a step in the order in which they run.
 
@@ -16,7 +24,6 @@ def make_phases(
       train_state: of `new_state.make_state`.
       goal: losses and regularizers.
       cut: batches and parts.
-      local: whether no loss reduces over replicas (see `Phase`).
     """
     if goal.needs_reals and cut.d_batch_size != cut.batch_size:
         raise ValueError(
@@ -24,6 +31,7 @@ def make_phases(
             f"{cut.batch_size} with a relativistic generator loss"
         )
     joint = bool(conditional_norm.batch_statistics(train_state.networks.generator))
+    local = cut.replicas == 1 or not train_state.networks.synchronized
 
     def make(name, loss_fn, network, optimizer, also=(), **options):
         return phase.Phase(
@@ -42,7 +50,7 @@ def make_phases(
     if goal.adversarial_weight:
         d_phases = _discriminator(make, train_state.networks, goal, cut)
     order = d_phases + g_phases if cut.d_first else g_phases + d_phases
-    order += _teachers(make, train_state.networks, goal, cut)
+    order += teacher_phases.of_teachers(make, train_state.networks, goal, cut)
     phase_checks.check(order, cut.replicas)
     return order
 
@@ -72,7 +80,7 @@ def _generator(make, train_state, goal, cut):
         found.append(
             make(
                 "g_reg",
-                lambda inputs: game.path_length_loss(
+                lambda inputs: penalties.path_length_loss(
                     goal, networks, mean_length, inputs
                 ),
                 networks.generator,
@@ -99,47 +107,11 @@ def _discriminator(make, networks, goal, cut):
             goal.trained("discriminator"),
             repeats=cut.d_steps,
             reals="last" if fetched and not cut.frozen_generator else "next",
-            **_d_sizes(cut),
+            **cut.of_discriminator(),
         )
     ]
     if goal.has_lazy_penalty:
-        found.append(_lazy(make, "d", networks.discriminator, networks, goal, cut))
-    return found
-
-
-def _teachers(make, networks, goal, cut):
-    found = []
-    for index, teacher in enumerate(networks.teachers if goal.update_teachers else ()):
         found.append(
-            make(
-                f"teacher{index}",
-                lambda inputs, i=index: game.teacher_loss(goal, networks, i, inputs),
-                teacher,
-                f"teacher{index}",
-                reals="last",
-                **_d_sizes(cut),
-            )
+            teacher_phases.lazy(make, "d", networks.discriminator, networks, goal, cut)
         )
-        if goal.has_lazy_penalty:
-            found.append(_lazy(make, f"teacher{index}", teacher, networks, goal, cut))
     return found
-
-
-def _lazy(make, name, discriminator, networks, goal, cut):
-    return make(
-        f"{name}_reg",
-        lambda inputs: game.lazy_penalty(goal, networks, discriminator, inputs),
-        discriminator,
-        name,
-        interval=goal.r1_interval_steps,
-        reals="last",
-        **_d_sizes(cut),
-    )
-
-
-def _d_sizes(cut):
-    return {
-        "batch_size": cut.d_batch_size,
-        "microbatches": cut.d_microbatches * cut.lanes,
-        "lanes": cut.lanes,
-    }

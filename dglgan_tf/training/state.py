@@ -26,6 +26,11 @@ class Networks:
     teacher_generator: base.Generator | None = None
     load_teacher_generator: Callable[[], base.Generator] | None = None
 
+    @property
+    def synchronized(self) -> bool:
+        """Whether a forward pass of the student reduces over replicas."""
+        return self.generator.synchronized or self.discriminator.synchronized
+
     def by_role(self) -> dict[str, base.Network]:
         """Returns {role: network} of the student, as stored in files."""
         return {

@@ -4,12 +4,12 @@
 metrics are tensors that the loop reads when it logs.
 """
 
-import functools
 import time
 
 from dglgan_tf.compat import tf
 from dglgan_tf.layers import spectral_norm
 from dglgan_tf.training import (
+    between_steps,
     draws,
     ema,
     freeze,
@@ -74,27 +74,17 @@ class Trainer:
             wanted.d_optimizer,
             wanted.teacher_optimizer or wanted.d_optimizer,
         )
-        self.phases = phase_plan.make_phases(
-            self.state, self.objective, cut, self._is_local()
-        )
+        self.phases = phase_plan.make_phases(self.state, self.objective, cut)
         if wanted.loss_scale is not None:
             self.phases = wanted.loss_scale.attach(self.state, self.phases)
-        sparsity = wanted.sparsity
-        self._masks = sparsity.masks(networks, self.phases) if sparsity else []
-        for masks in self._masks:
-            self.state.slots |= masks.variables()
+        self._between = between_steps.BetweenSteps(
+            self.state, self.objective, wanted.sparsity, self.phases, self.batch_size
+        )
         self._latents = draws.Latents(
             networks.generator.z_dim, networks.generator.num_classes, class_weights
         )
         self.data_seconds, self._rates, self._steps = 0.0, {}, {}
-        self._averages = self._adapt = self._reals = None
-
-    def _is_local(self):
-        networks = self.state.networks
-        return self.strategy.num_replicas_in_sync == 1 or not any(
-            network.synchronized
-            for network in (networks.generator, networks.discriminator)
-        )
+        self._averages = self._reals = None
 
     def train_step(self, iterator) -> dict[str, tf.Tensor]:
         """Runs the phases that are due at this step, in order.
@@ -122,12 +112,10 @@ class Trainer:
                 if item.reals == "next":
                     self._fetch(iterator)
                 metrics.update(self._run(item, repeat, scalars))
-                for masks in self._masks:
-                    if masks.follows(item):
-                        masks.apply()
+                self._between.after_phase(item)
             if of_generator and item is of_generator[-1]:
                 self._update_ema()
-        self._move_what_is_due(scalars)
+        self._between.after_step(counters, lambda item: self._run(item, 0, scalars))
         counters.step += 1
         counters.images += self.batch_size
         return metrics
@@ -163,22 +151,7 @@ class Trainer:
             )
         decay = self._ema_decay(self.state.counters.images, self.batch_size)
         self._averages(tf.constant(decay, tf.float32))
-        for masks in self._masks:
-            if masks.of_generator:
-                masks.apply()
-
-    def _move_what_is_due(self, scalars):
-        """Moves the strength of augmentation, and sparse networks' masks."""
-        counters, augment = self.state.counters, self.objective.augment
-        if augment is not None and augment.is_due(counters.step):
-            if self._adapt is None:  # a partial for the reason in `phase`
-                adapt = functools.partial(augment.adapt)
-                self._adapt = tf.function(adapt, autograph=False)
-            self._adapt(tf.constant(self.batch_size))
-        for masks in self._masks:
-            if masks.is_due(counters.step):
-                self._run(masks.growth, 0, scalars)
-                masks.move(counters.images)
+        self._between.after_average()
 
     def scale_learning_rates(self, factor: float) -> None:
         """Sets every learning rate to `factor` times the configured one; host."""

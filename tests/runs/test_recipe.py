@@ -8,7 +8,7 @@ import pytest
 
 from dglgan_tf.config import gin_files
 from dglgan_tf.foundation import run_directory
-from dglgan_tf.runs import recipe, training_run
+from dglgan_tf.runs import recipe, stage, stage_choice, training_run
 
 
 @pytest.fixture
@@ -93,8 +93,8 @@ def test_train_runs_the_guided_stage_or_the_named_one(tmp_path, started):
     root = str(tmp_path / "row")
     weights(f"{root}/teacher")
     weights(f"{root}/student")
-    recipe.train(recipe.stage_to_train(None), root)
-    recipe.train(recipe.stage_to_train("student"), root)
+    stage.train(stage_choice.stage_to_train(None), root)
+    stage.train(stage_choice.stage_to_train("student"), root)
     assert started == [
         (f"{root}/guided", "guided", 1, False, root),
         (f"{root}/student", "student", 1, False, root),
@@ -104,7 +104,7 @@ def test_train_runs_the_guided_stage_or_the_named_one(tmp_path, started):
 def test_compress_continues_what_train_began(tmp_path, started):
     """Both put a stage into the same folder."""
     row()
-    recipe.train("student", str(tmp_path))
+    stage.train("student", str(tmp_path))
     recipe.run(str(tmp_path))
     folders = [call[0] for call in started]
     assert folders[0] == folders[2] == f"{tmp_path}/student"
@@ -112,9 +112,9 @@ def test_compress_continues_what_train_began(tmp_path, started):
 
 def test_a_file_without_stages_is_one_training(tmp_path, started):
     gin_files.parse([], ["Schedule.total_images = 3"])
-    stage = recipe.stage_to_train(None)
-    recipe.train(stage, "runs/x")
-    recipe.train(stage, "runs/x", run_dir=str(tmp_path))
+    chosen = stage_choice.stage_to_train(None)
+    stage.train(chosen, "runs/x")
+    stage.train(chosen, "runs/x", run_dir=str(tmp_path))
     assert started == [
         ("runs/x", "", 3, False, None),
         (f"{tmp_path}", "", 3, False, None),
@@ -132,7 +132,7 @@ def test_a_file_without_stages_is_one_training(tmp_path, started):
 def test_a_stage_that_is_not_there(names, wanted, sentence):
     gin_files.parse([], [f"compress.stages = {list(names)}"])
     with pytest.raises(ValueError, match=sentence):
-        recipe.stage_to_train(wanted)
+        stage_choice.stage_to_train(wanted)
 
 
 @pytest.mark.parametrize("dry", [False, True])
@@ -142,20 +142,20 @@ def test_weights_of_a_stage_that_did_not_run(tmp_path, started, dry):
     with pytest.raises(
         ValueError, match="needs weights of student, .*--stage.*compress"
     ):
-        recipe.train("guided", str(tmp_path), dry_run=dry)
+        stage.train("guided", str(tmp_path), dry_run=dry)
     assert len(started) == dry  # a dry run has described the training by then
-    recipe.train("student", str(tmp_path), dry_run=dry)  # which needs none
+    stage.train("student", str(tmp_path), dry_run=dry)  # which needs none
     done = run_directory.RunDirectory(tmp_path / "guided")
     done.prepare({})
     done.mark_done("x")
-    recipe.train("guided", str(tmp_path))  # nothing to train: nothing is missing
+    stage.train("guided", str(tmp_path))  # nothing to train: nothing is missing
 
 
 def test_a_named_folder_has_the_stages_beside_it(tmp_path, started):
     row()
     weights(tmp_path / "teacher")
     weights(tmp_path / "student")
-    recipe.train("guided", "runs/row", run_dir=str(tmp_path / "mine"))
+    stage.train("guided", "runs/row", run_dir=str(tmp_path / "mine"))
     assert started == [(f"{tmp_path}/mine", "guided", 1, False, str(tmp_path))]
 
 
@@ -166,7 +166,7 @@ def test_runs_of_an_earlier_version_go_on(tmp_path, started, monkeypatch):
     weights("runs/biggan_cifar10_teacher")
     run_directory.RunDirectory("runs/biggan_cifar10").prepare({})
     row()
-    recipe.train("guided", "runs/biggan_cifar10")
+    stage.train("guided", "runs/biggan_cifar10")
     assert started == [("runs/biggan_cifar10", "guided", 1, False, "runs")]
     with gin.config_scope("guided"):
         bound = gin.get_bindings("train")
@@ -174,7 +174,7 @@ def test_runs_of_an_earlier_version_go_on(tmp_path, started, monkeypatch):
     assert bound["teachers"] == ["runs/biggan_cifar10_teacher"]
     row()  # a stage of today is taken before one of an earlier version
     weights("runs/student")
-    recipe.train("guided", "runs/biggan_cifar10")
+    stage.train("guided", "runs/biggan_cifar10")
     assert gin.get_bindings("train")["initialize_from"] == "student"
 
 
@@ -187,5 +187,5 @@ def test_the_command_line_wins_over_what_a_file_says_of_one_stage():
         "RESOLUTION = 4",
     ]
     gin_files.parse([], [*file, *given])
-    assert recipe.for_stage(None, given) == []
-    assert recipe.for_stage("guided", given) == ["guided/Schedule.total_images=7"]
+    assert stage_choice.for_stage(None, given) == []
+    assert stage_choice.for_stage("guided", given) == ["guided/Schedule.total_images=7"]

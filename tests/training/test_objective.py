@@ -138,7 +138,9 @@ def test_relativistic_losses_pair_with_the_same_reals(networks, batch):
 def test_r1_and_r2_are_squared_gradients_times_the_interval(networks, batch):
     goal = tiny.goal(r1_gamma=3.0, r2_gamma=5.0, r1_interval_steps=4)
     with updates.collect() as moved:
-        loss, metrics = game.lazy_penalty(goal, networks, networks.discriminator, batch)
+        loss, metrics = penalties.lazy_penalty(
+            goal, networks, networks.discriminator, batch
+        )
     r1 = (slope_at(networks.discriminator, batch["images"]) ** 2).sum(1).mean()
     r2 = (slope_at(networks.discriminator, fakes(networks, batch)) ** 2).sum(1).mean()
     assert float(metrics["r1"]) == pytest.approx(r1, rel=1e-5)
@@ -150,7 +152,7 @@ def test_r1_and_r2_are_squared_gradients_times_the_interval(networks, batch):
 def test_r1_gradient_follows_the_closed_form(networks, batch):
     goal = tiny.goal(r1_gamma=2.0, r1_interval_steps=1)
     with tf.GradientTape() as tape:
-        loss, _ = game.lazy_penalty(goal, networks, networks.discriminator, batch)
+        loss, _ = penalties.lazy_penalty(goal, networks, networks.discriminator, batch)
     gradient = tape.gradient(loss, networks.discriminator.slope)
     slopes = slope_at(networks.discriminator, batch["images"])
     np.testing.assert_allclose(gradient, 2 * slopes.mean(0), rtol=1e-4)
@@ -218,7 +220,7 @@ def test_path_length_moves_its_mean_and_is_weighted(networks, batch):
     mean = tf.Variable(0.4, **tiny.STATE)
     goal = tiny.goal(path_length_weight=2.0, path_length_interval_steps=4)
     with updates.collect() as moved:
-        loss, metrics = game.path_length_loss(goal, networks, mean, batch)
+        loss, metrics = penalties.path_length_loss(goal, networks, mean, batch)
     values = {id(u.variable): float(u.value) for u in moved if u.variable is mean}
     length = float(metrics["path_length"])
     assert values[id(mean)] == pytest.approx(0.4 + 0.01 * (length - 0.4), rel=1e-5)

@@ -10,7 +10,7 @@ from dglgan_tf.compat import tf
 from dglgan_tf.layers import taps, updates
 from dglgan_tf.losses import distillation, smoothing
 from dglgan_tf.networks import stylegan2
-from dglgan_tf.training import game, scores
+from dglgan_tf.training import game, penalties, scores
 from dglgan_tf.training.augmentation import adaptive, augment
 from dglgan_tf.training.terms import of_discriminator as d_terms
 from dglgan_tf.training.terms import of_generator as g_terms
@@ -356,5 +356,5 @@ def test_r1_looks_through_the_augmentation(networks, batch, of_teacher):
         (networks.teachers[0], 2 if of_teacher else 1),
     ):
         with updates.collect():
-            loss, _ = game.lazy_penalty(goal, networks, judge, batch)
+            loss, _ = penalties.lazy_penalty(goal, networks, judge, batch)
         assert float(loss) == pytest.approx(expected(judge, factor), rel=1e-4)
