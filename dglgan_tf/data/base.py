@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from dglgan_tf.compat import tf
+from dglgan_tf.data import bounded
 
 
 class Source:
@@ -26,10 +27,14 @@ class Source:
       in_memory: True where `fetch` costs no more than a copy.
       stretched: (height, width) from which the images were stretched to a square, so
         that samples can be stretched back; None where they were not.
+      names: of the images, with folders; empty where they have none.
+      notes: what lies there and is not read, one sentence for each kind.
     """
 
     in_memory = False
     stretched: tuple[int, int] | None = None
+    names: Sequence[str] = ()
+    notes: Sequence[str] = ()
 
     def __init__(
         self,
@@ -42,7 +47,7 @@ class Source:
     ):
         self.name = name
         self.labels = np.asarray(labels, np.int32)
-        self.class_names = [str(class_name) for class_name in class_names]
+        self.class_names = [bounded.printable(str(n)) for n in class_names]
         self.height = int(height)
         self.width = int(width)
         self.num_channels = int(num_channels)
@@ -164,7 +169,10 @@ class ArraySource(Source):
         if labels is None:
             labels, class_names = np.zeros(len(images), np.int32), []
         elif class_names is None:
-            class_names = [str(c) for c in range(int(np.max(labels)) + 1)]
+            highest = int(np.max(labels)) if len(labels) else 0
+            if highest >= bounded.MAX_CLASSES:
+                raise ValueError(f"{name}: a label is {highest}, no class number.")
+            class_names = [str(c) for c in range(highest + 1)]
         if len(labels) != len(images):
             raise ValueError(f"{name}: {len(images)} images but {len(labels)} labels.")
         images = pad(images, resolution, background, name)
@@ -209,6 +217,7 @@ class Subset(Source):
         )
         self.in_memory = source.in_memory
         self.stretched = source.stretched
+        self.notes = source.notes
         self._source = source
         self._indices = indices
 

@@ -8,7 +8,6 @@ decoded by TensorFlow in parallel. Anything else goes through Pillow and the rul
 import concurrent.futures
 import dataclasses
 import hashlib
-import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -20,7 +19,7 @@ import numpy as np
 from absl import logging
 
 from dglgan_tf.compat import tf
-from dglgan_tf.data import base, images, readers
+from dglgan_tf.data import base, bounded, images, readers
 
 _WORKERS = min(32, 2 * (os.cpu_count() or 1))
 
@@ -38,6 +37,8 @@ class Conversion:
         (`dglgan_tf.data.images.fit`); 'none' insists on images of one size.
       resize_filter: 'box', 'bilinear', 'bicubic' or 'lanczos'.
       background: grey level under transparency and around padded images.
+      max_megapixels: images of more pixels are refused (`images.allow_megapixels`);
+        None is 178.
     """
 
     resolution: int | None = None
@@ -45,6 +46,15 @@ class Conversion:
     transform: str = "none"
     resize_filter: str = "lanczos"
     background: int = 255
+    max_megapixels: float | None = None
+
+    def __post_init__(self):
+        if self.resolution is not None:
+            images.check_size(self.resolution, self.resolution)
+        if self.num_channels not in (None, 1, 3):
+            raise ValueError(f"num_channels={self.num_channels} must be 1 or 3.")
+        if not 0 <= self.background <= 255:
+            raise ValueError(f"background={self.background} must be from 0 to 255.")
 
 
 class Listing(NamedTuple):
@@ -77,6 +87,9 @@ class EncodedSource(base.Source):
     def __init__(self, listing: Listing, conversion: Conversion | None = None):
         conversion = conversion or Conversion()
         name, reader, labels, class_names = listing
+        if conversion.max_megapixels is not None:
+            images.allow_megapixels(conversion.max_megapixels)
+        reader = of_size(reader, conversion.resolution)
         self._reader = reader
         self._conversion = conversion
         height, width, channels, plain, before = _uniform(reader, name, conversion)
@@ -99,6 +112,11 @@ class EncodedSource(base.Source):
     def names(self) -> list[str]:
         """Names of the images, in order."""
         return self._reader.names
+
+    @property
+    def notes(self) -> list[str]:
+        """What is not read, one sentence for each kind."""
+        return readers.notes_of(self._reader)
 
     def fetch(self, indices: tf.Tensor) -> tf.Tensor:
         """Reads and decodes: [N] int64 to [N, height, width, num_channels] uint8."""
@@ -137,7 +155,8 @@ class EncodedSource(base.Source):
     def _path_tensor(self) -> tf.Tensor:
         if self._paths is None:
             with tf.init_scope(), tf.device("/CPU:0"):
-                self._paths = tf.constant(self._reader.paths)
+                # Names that are no UTF-8 are bytes for TensorFlow.
+                self._paths = tf.constant(list(map(os.fsencode, self._reader.paths)))
         return self._paths
 
     def _read_batch(self, indices: np.ndarray) -> np.ndarray:
@@ -240,6 +259,11 @@ def _uniform(reader, name, conversion) -> tuple[int, int, int, bool, tuple[int, 
     return height, width, channels, plain, (height, width)
 
 
+def of_size(reader: readers.Reader, size: int | None) -> readers.Reader:
+    """Returns a reader of the stored size that suits, where each image has several."""
+    return reader.of_size(size) if hasattr(reader, "of_size") else reader
+
+
 def largest_power_of_two(size: int) -> int:
     """Returns the largest power of two that is not above `size`."""
     return 1 << (size.bit_length() - 1)
@@ -249,7 +273,7 @@ def manifest_of(reader: readers.Reader) -> dict:
     """Returns what our own tool wrote beside uniform images; {} where it did not."""
     content = reader.extra(readers.MANIFEST)
     try:
-        manifest = json.loads(content) if content else {}
+        manifest = bounded.parse_json(content, readers.MANIFEST) if content else {}
     except ValueError:
         return {}
     if not isinstance(manifest, dict) or manifest.get("format") != "dglgan_tf":

@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dglgan_tf.data import base, encoded, images, pipeline, readers, sources, stored
+from dglgan_tf.data import (
+    archives,
+    base,
+    encoded,
+    images,
+    pipeline,
+    readers,
+    sources,
+    stored,
+)
 
 KINDS = [
     "png_rgb",
@@ -179,17 +188,17 @@ def test_places_without_images(tmp_path, make, message):
 def test_damaged_and_odd_zip_members_are_named(tmp_path):
     _plain_folder(tmp_path / "plain", count=2)
     path = _zip(tmp_path / "plain", tmp_path / "plain.zip")
-    reader = readers.ZipReader(path)
+    reader = archives.ZipReader(path)
     assert reader.names == ["class0/000.png", "class1/001.png"]
     assert reader.extra("dataset.json") is None
     content = bytearray(path.read_bytes())
     content[0] = 0
     path.write_bytes(content)
     with pytest.raises(ValueError, match="class0/000.png: damaged zip file"):
-        readers.ZipReader(path).read(0)
+        archives.ZipReader(path).read(0)
     path = _zip(tmp_path / "plain", tmp_path / "bz.zip", zipfile.ZIP_BZIP2)
     with pytest.raises(ValueError, match="only stored and deflated members"):
-        readers.ZipReader(path).read(0)
+        archives.ZipReader(path).read(0)
 
 
 def test_hidden_and_foreign_files_are_ignored(tmp_path):
