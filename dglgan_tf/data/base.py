@@ -218,6 +218,8 @@ class Subset(Source):
         self.in_memory = source.in_memory
         self.stretched = source.stretched
         self.notes = source.notes
+        names = source.names
+        self.names = [names[i] for i in indices] if len(names) else []
         self._source = source
         self._indices = indices
 

@@ -227,7 +227,12 @@ def _uniform(reader, name, conversion) -> tuple[int, int, int, bool, tuple[int, 
     transform, resolution = conversion.transform, conversion.resolution
     images.check_names(transform, conversion.resize_filter)
     stated = manifest_of(reader)
-    if stated and transform == "none" and resolution in (None, stated["height"]):
+    if (
+        stated
+        and transform == "none"
+        and resolution in (None, stated["height"])
+        and _as_stated(reader, stated)
+    ):
         size = stated["height"], stated["width"]
         return *size, stated["num_channels"], True, size
     headers = scan(reader)
@@ -247,9 +252,10 @@ def _uniform(reader, name, conversion) -> tuple[int, int, int, bool, tuple[int, 
         raise ValueError(
             f"{name}: images differ in size: {count} are {height}x{width}, but "
             f"{reader.names[other]} is {headers[other].height}x{headers[other].width} "
-            f"(and {len(headers) - count - 1} more differ): give transform= one of "
-            f"{', '.join(images.TRANSFORMS[1:])}, or convert them with "
-            "tools/prepare_dataset.py."
+            f"(and {len(headers) - count - 1} more differ): give transform= in gin "
+            "(data.Conversion.transform), or, for every command, convert them with "
+            "tools/prepare_dataset.py --transform=center-crop "
+            f"--resolution={largest_power_of_two(min(min(size) for size in sizes))}."
         )
     if resolution not in (None, height):
         raise ValueError(
@@ -276,10 +282,34 @@ def manifest_of(reader: readers.Reader) -> dict:
         manifest = bounded.parse_json(content, readers.MANIFEST) if content else {}
     except ValueError:
         return {}
-    if not isinstance(manifest, dict) or manifest.get("format") != "dglgan_tf":
-        return {}
     # A file added or removed by hand makes the statement worthless.
-    return manifest if manifest.get("num_examples") == len(reader.names) else {}
+    if not is_manifest(manifest) or manifest["num_examples"] != len(reader.names):
+        return {}
+    return manifest
+
+
+def is_manifest(content) -> bool:
+    """Tells whether JSON content is a manifest of `dglgan_tf.data.prepare`."""
+    if not isinstance(content, dict) or content.get("format") != "dglgan_tf":
+        return False
+    numbers = ("num_examples", "height", "width", "num_channels")
+    return (
+        all(type(content.get(key)) is int and content[key] > 0 for key in numbers)
+        and content["num_channels"] in (1, 3)
+        and isinstance(content.get("fingerprint"), str)
+        and isinstance(content.get("class_names"), list)
+        and all(isinstance(name, str) for name in content["class_names"])
+    )
+
+
+def _as_stated(reader: readers.Reader, manifest: dict) -> bool:
+    """Tells whether the first image is what a manifest says of all."""
+    try:
+        header = images.inspect(reader.read(0))
+    except (ValueError, OSError):
+        return False
+    size = manifest["height"], manifest["width"]
+    return header.plain and (header.height, header.width) == size
 
 
 def _refuse_unreadable(names: list[str], headers: list, name: str) -> None:

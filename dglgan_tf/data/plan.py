@@ -64,7 +64,8 @@ class Items:
         self.name = found.name
         self.class_names = list(found.class_names)
         self.labels = np.asarray(found.labels)[:max_images]
-        if isinstance(found, encoded.Listing):
+        self.named = isinstance(found, encoded.Listing)
+        if self.named:
             self.names = found.reader.names[:max_images]
         else:
             self.names = [f"image {index}" for index in range(len(self.labels))]

@@ -132,7 +132,7 @@ def parse_classes(text: str, num_classes: int, names=()) -> list[int]:
             "it out"
         )
     known = _known_names(names)
-    if _key(text) == "all" and "all" not in known:
+    if _key(text) == "all":
         return list(range(num_classes))
     by_number = _numbered_names(names)
     parts = text.split(",")
