@@ -5,6 +5,7 @@ size must fit into the bytes that are there, and text must be UTF-8.
 """
 
 import json
+import math
 import os
 import re
 import stat
@@ -69,7 +70,7 @@ def existing(name: str | Path, others: str = "") -> Path:
     except ValueError as error:  # a zero byte in the name
         raise ValueError(f"{text!r} is no name of a file ({error}).") from error
     except OSError as error:
-        if place.is_symlink():
+        if os.path.islink(text):
             raise ValueError(f"{text}: is a link to nothing.") from error
         raise ValueError(f"{text}: there is no such file or folder{others}.") from error
     if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
@@ -163,14 +164,30 @@ def array(path: Path) -> np.ndarray:
     if not path.is_file():
         raise ValueError(f"{path}: is no regular file.")
     try:
-        # Mapping compares the stated shape with the size of the file.
-        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+        with open(path, "rb") as file:
+            _check_array(file, path.stat().st_size)
+            file.seek(0)
+            return np.lib.format.read_array(file, allow_pickle=False)
     except _ARRAY_ERRORS as error:
         raise ValueError(f"{path}: not a NumPy array ({error}).") from error
-    if not isinstance(mapped, np.ndarray):
-        mapped.close()
-        raise ValueError(f"{path}: not a NumPy array, but several in one file.")
-    return np.array(mapped)
+
+
+def _check_array(file, size: int) -> None:
+    """Compares the shape in the header with the bytes that follow."""
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    elif version == (2, 0):
+        shape, _, dtype = np.lib.format.read_array_header_2_0(file)
+    else:
+        raise ValueError(f"unknown version {version}")
+    stated = math.prod(shape) * dtype.itemsize
+    if dtype.hasobject or min(shape, default=0) < 0:
+        raise ValueError("it holds objects, or a negative size")
+    if stated != size - file.tell():
+        raise ValueError(
+            f"its header states {stated} bytes, {size - file.tell()} follow"
+        )
 
 
 def printable(name: str | bytes) -> str:

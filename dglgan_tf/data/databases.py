@@ -183,11 +183,12 @@ class LmdbReader:
         if None in counts or not counts:
             return keys
         chosen = size if size in counts else max(counts)
-        self.notes.append(
-            f"{folder.name} holds every image in {len(counts)} sizes "
-            f"({', '.join(map(str, sorted(counts)))}), as rosinality's prepare_data.py "
-            f"writes them: {chosen} is read"
-        )
+        if len(counts) > 1:
+            self.notes.append(
+                f"{folder.name} holds every image in {len(counts)} sizes "
+                f"({', '.join(map(str, sorted(counts)))}), as rosinality's "
+                f"prepare_data.py writes them: {chosen} is read"
+            )
         return [key for key in keys if _stored_size(key) == chosen]
 
     def read(self, index: int) -> bytes:

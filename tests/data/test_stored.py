@@ -2,7 +2,9 @@
 
 import itertools
 import json
+import struct
 import zipfile
+import zlib
 
 import gin
 import numpy as np
@@ -150,6 +152,66 @@ def test_grey_on_request(tmp_path):
     batch = next(iter(pipeline.make_dataset(source, 10, shuffle=False)))
     got = (batch["images"].numpy() + 1) * 127.5
     np.testing.assert_allclose(got, source.images(range(10)), atol=1e-4)
+
+
+def _png(samples, depth, transparent):
+    """Encodes grey or RGB samples of any depth with a transparent colour."""
+
+    def part(kind, content):
+        checksum = zlib.crc32(kind + content)
+        return (
+            struct.pack(">I", len(content))
+            + kind
+            + content
+            + struct.pack(">I", checksum)
+        )
+
+    height, width = samples.shape[:2]
+    rows = samples.reshape(height, -1)
+    if depth == 16:
+        rows = rows.astype(">u2").view(np.uint8).reshape(height, -1)
+    elif depth < 8:
+        bits = np.unpackbits(rows.astype(np.uint8)[..., None], axis=2)[..., -depth:]
+        rows = np.packbits(bits.reshape(height, -1), axis=1)
+    data = b"".join(b"\0" + row.astype(np.uint8).tobytes() for row in rows)
+    colour = 2 if samples.ndim == 3 else 0
+    head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    clear = np.atleast_1d(transparent).astype(">u2").tobytes()
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        part(*pair)
+        for pair in (
+            (b"IHDR", head),
+            (b"tRNS", clear),
+            (b"IDAT", zlib.compress(data)),
+            (b"IEND", b""),
+        )
+    )
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8, 16])
+@pytest.mark.parametrize("background", [255, 0, 100])
+def test_a_transparent_grey_value_is_put_on_the_background(depth, background):
+    most = 2**depth - 1
+    samples = np.random.RandomState(0).randint(0, most + 1, (8, 8))
+    value = int(samples[0, 0])
+    samples[3, :4] = value
+    expected = samples >> 8 if depth == 16 else samples * (255 // most)
+    expected = np.where(samples == value, background, expected)
+    data = _png(samples, depth, value)
+    got = images.decode(data, 1, background)[..., 0]
+    np.testing.assert_array_equal(got, expected)
+    three = images.decode(data, 3, background)
+    np.testing.assert_array_equal(three, np.repeat(expected[..., None], 3, axis=2))
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_a_transparent_colour_is_put_on_white(depth):
+    samples = np.random.RandomState(0).randint(0, 2**depth, (8, 8, 3))
+    samples[2] = samples[0, 0]
+    expected = samples >> (depth - 8)
+    expected[(samples == samples[0, 0]).all(axis=2)] = 255
+    data = _png(samples, depth, samples[0, 0])
+    np.testing.assert_array_equal(images.decode(data, 3), expected)
 
 
 def test_unreadable_images_are_named(tmp_path):
