@@ -328,7 +328,7 @@ def numbered(classes, class_names, where: str) -> Labels:
 
 
 def _shown(value) -> str:
-    text = repr(value) if not isinstance(value, int) else f"{value:d}"
+    text = f"{value:d}" if type(value) is int else repr(value)
     return bounded.printable(text if len(text) <= 40 else text[:37] + "...")
 
 
