@@ -55,7 +55,7 @@ class Source:
         if self.num_channels not in (1, 3):
             raise ValueError(
                 f"{name}: images have {num_channels} channels; 1 (grey) or 3 (RGB) are "
-                "supported, convert them with tools/prepare_dataset.py."
+                "supported, convert them with python -m dglgan_tf.prepare."
             )
 
     @property
@@ -79,7 +79,7 @@ class Source:
             raise ValueError(
                 f"{self.name}: images are {self.height}x{self.width} (height x width) "
                 "and not square: crop, pad or stretch them with --fit=crop (train), "
-                "data.Conversion.transform (gin) or tools/prepare_dataset.py."
+                "data.Conversion.transform (gin) or python -m dglgan_tf.prepare."
             )
         return self.height
 
@@ -259,7 +259,7 @@ def pad(
         raise ValueError(
             f"{name}: resolution={resolution} is smaller than the images "
             f"({images.shape[1]}x{images.shape[2]}); resize them with "
-            "tools/prepare_dataset.py."
+            "python -m dglgan_tf.prepare."
         )
     widths = [(margin // 2, margin - margin // 2) for margin in margins]
     return np.pad(images, [(0, 0), *widths, (0, 0)], constant_values=background)

@@ -1,6 +1,6 @@
 """A source of encoded images (PNG, JPEG, ...), decoded while training.
 
-Uniform 8-bit grey or RGB images (whatever `tools/prepare_dataset.py` writes) are
+Uniform 8-bit grey or RGB images (whatever `dglgan_tf.prepare` writes) are
 decoded by TensorFlow in parallel. Anything else goes through Pillow and the rule of
 `dglgan_tf.data.images`, in threads: right, but slower, so convert large sets first.
 """
@@ -103,8 +103,8 @@ class EncodedSource(base.Source):
         self._paths = None
         if not self._native and self.num_examples > 5000:
             logging.info(
-                "%s: images need converting while training; tools/prepare_dataset.py "
-                "does it once and makes reading faster.",
+                "%s: images need converting while training; "
+                "python -m dglgan_tf.prepare does it once and makes reading faster.",
                 name,
             )
 
@@ -254,7 +254,7 @@ def _uniform(reader, name, conversion) -> tuple[int, int, int, bool, tuple[int, 
             f"{reader.names[other]} is {headers[other].height}x{headers[other].width} "
             f"(and {len(headers) - count - 1} more differ): give transform= in gin "
             "(data.Conversion.transform), or, for every command, convert them with "
-            "tools/prepare_dataset.py --transform=center-crop "
+            "python -m dglgan_tf.prepare --transform=center-crop "
             f"--resolution={largest_power_of_two(min(min(size) for size in sizes))}."
         )
     if resolution not in (None, height):
@@ -317,6 +317,6 @@ def _refuse_unreadable(names: list[str], headers: list, name: str) -> None:
     if bad:
         raise ValueError(
             f"{name}: {names[bad[0]]} {headers[bad[0]]}; {len(bad)} of {len(names)} "
-            "images are bad: remove them, or let tools/prepare_dataset.py leave them "
-            "out and list them."
+            "images are bad: remove them, or let python -m dglgan_tf.prepare leave "
+            "them out and list them."
         )

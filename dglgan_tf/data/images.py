@@ -1,11 +1,12 @@
 """Encoded images to uint8 pixels by one stated rule, and the resizing transforms.
 
-The rule: the first frame; turned upright as the EXIF orientation of JPEG, TIFF and WebP
-says; 16-bit samples keep their high byte; transparency (alpha channel, or a transparent
-palette entry or colour) is composited on a grey level, white by default; palette,
-CMYK and every other colour space become RGB as Pillow converts them; grey repeated for
-RGB, and ITU-R 601 luma where grey is asked of a colour image. 32-bit integer and
-floating-point images are refused.
+The rule: the first frame; turned upright as the EXIF orientation of JPEG, TIFF, WebP
+and AVIF says (HEIC and JPEG XL are turned by their decoders); 16-bit samples keep their
+high byte; transparency (alpha channel, or a transparent palette entry, grey value or
+colour) is composited on a grey level, white by default; palette, CMYK and every other
+colour space become RGB as Pillow converts them; grey repeated for RGB, and ITU-R 601
+luma where grey is asked of a colour image. 32-bit integer and floating-point images are
+refused.
 """
 
 import functools
@@ -29,7 +30,7 @@ _ALWAYS = ".bmp .gif .jfif .jpe .jpeg .jpg .pgm .png .ppm .tif .tiff .webp".spli
 _WITH_PLUGINS = frozenset((".avif", ".heic", ".heif", ".hif", ".jxl"))
 _PLUGINS = ("pillow_heif", "pillow_avif", "pillow_jxl")
 _GREY_MODES = frozenset(("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L"))
-_ROTATED_FORMATS = frozenset(("JPEG", "MPO", "TIFF", "WEBP"))
+_ROTATED_FORMATS = frozenset(("AVIF", "JPEG", "MPO", "TIFF", "WEBP"))
 _ORIENTATION = 0x0112
 _PNG_END = b"\x00\x00\x00\x00IEND\xae\x42\x60\x82"
 _READ_ERRORS = (

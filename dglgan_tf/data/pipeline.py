@@ -278,7 +278,7 @@ def _check(
         raise ValueError(
             f"{source.name}: images are {source.resolution}x{source.resolution}, but "
             f"resolution={resolution} is asked for; choose that resolution in the "
-            "model or convert the images with tools/prepare_dataset.py."
+            "model or convert the images with python -m dglgan_tf.prepare."
         )
     if not repeat and batch_size > source.num_examples:
         raise ValueError(
@@ -295,6 +295,6 @@ def _channels(source: base.Source, num_channels: int | None) -> int:
         raise ValueError(
             f"{source.name}: images have {source.num_channels} channels, but "
             f"num_channels={num_channels} is asked for; only grey (1) becomes RGB (3) "
-            "by itself, convert the images with tools/prepare_dataset.py."
+            "by itself, convert the images with python -m dglgan_tf.prepare."
         )
     return num_channels

@@ -122,7 +122,7 @@ class Patient:
         if self.bad > self.most_bad:
             raise OSError(
                 f"more than Schedule.max_bad_batches={self.most_bad} batches of data "
-                "are damaged: look at them with tools/prepare_dataset.py --check"
+                "are damaged: look at them with python -m dglgan_tf.prepare --check"
             ) from error
 
 

@@ -65,7 +65,7 @@ def tfds(
 def tfrecords(
     folder: str, labels: str = "auto", conversion: encoded.Conversion | None = None
 ) -> base.Source:
-    """Opens sharded TFRecords of `tools/prepare_dataset.py`.
+    """Opens sharded TFRecords of `dglgan_tf.prepare`.
 
     Args:
       folder: holds `*.tfrecord`, each record with `image` (encoded) and `label`.

@@ -42,6 +42,13 @@ _NO_IMAGES = frozenset(
     ".tfrecord .tfrecords .gz".split()
 )
 _WITHOUT_ENDING = frozenset(("license", "readme", "notice", "makefile", "changelog"))
+_PLUGINS = {
+    ".avif": "pillow-avif-plugin",
+    ".heic": "pillow-heif",
+    ".heif": "pillow-heif",
+    ".hif": "pillow-heif",
+    ".jxl": "pillow-jxl-plugin",
+}
 _EXAMPLES = 3
 
 
@@ -91,11 +98,9 @@ class Passed:
             shown = ", ".join(f"{n} {s or 'without ending'}" for s, n in counts[:10])
             more = ", ..." if len(counts) > 10 else ""
             notes.append(f"{sum(odd.values())} files are not read: {shown}{more}")
-            if odd.keys() & {".heic", ".heif", ".hif", ".avif", ".jxl"}:
-                notes[-1] += (
-                    " (pip install pillow-heif for HEIC, pillow-avif-plugin for AVIF, "
-                    "pillow-jxl-plugin for JPEG XL)"
-                )
+            plugins = sorted({_PLUGINS[s] for s in odd if s in _PLUGINS})
+            if plugins:
+                notes[-1] += f" (with pip install {' '.join(plugins)} they are)"
         return notes
 
 

@@ -117,5 +117,7 @@ def test_names_that_are_no_utf8(case, tmp_path):
 
 
 def test_several_sizes(case):
-    with pytest.raises(ValueError, match="convert them with tools/prepare_dataset.py "):
+    with pytest.raises(
+        ValueError, match="convert them with python -m dglgan_tf.prepare "
+    ):
         encoded.EncodedSource(sources.find(str(case("61") / "mixed_sizes")))

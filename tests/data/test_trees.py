@@ -2,10 +2,12 @@
 
 import json
 import os
+import sys
+import types
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from dglgan_tf.data import base, images, readers, sources, stored, trees
 
@@ -118,7 +120,10 @@ def test_heic_is_counted_with_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr(images, "suffixes", lambda: frozenset((".png",)))
     folder = _fill(tmp_path / "in", "0.png", *(f"{k}.HEIC" for k in range(5)), "a.avif")
     (note,) = readers.FolderReader(folder).notes
-    assert note.startswith("6 files are not read: 5 .heic, 1 .avif (pip install pillow")
+    assert note == (
+        "6 files are not read: 5 .heic, 1 .avif (with pip install pillow-avif-plugin "
+        "pillow-heif they are)"
+    )
 
 
 @pytest.mark.skipif(".avif" not in images.suffixes(), reason="Pillow without AVIF")
@@ -165,3 +170,45 @@ def test_dataset_json_one_folder_down_is_said(tmp_path):
     assert readers.FolderReader(folder).notes == [
         "pets/dataset.json is not used: name the folder pets itself as the data"
     ]
+
+
+def test_plugins_of_pillow_are_used_where_they_are(tmp_path, monkeypatch):
+    """A stand-in for pillow_heif: files named .heic whose content is PNG."""
+    plugin = types.ModuleType("pillow_heif")
+
+    def register():
+        Image.register_open("HEIFTEST", PngImagePlugin.PngImageFile, lambda _: False)
+        Image.register_extension("HEIFTEST", ".heic")
+
+    plugin.register_heif_opener = register
+    broken = types.ModuleType("pillow_avif")
+    broken.register_heif_opener = lambda: 1 / 0
+    for name, module in (("pillow_heif", plugin), ("pillow_avif", broken)):
+        monkeypatch.setitem(sys.modules, name, module)
+    for registry in ("OPEN", "EXTENSION"):
+        monkeypatch.setattr(Image, registry, dict(getattr(Image, registry)))
+    monkeypatch.setattr(Image, "ID", list(Image.ID))
+    images.suffixes.cache_clear()
+    try:
+        folder = _fill(tmp_path / "in", "a.HEIC")
+        assert ".heic" in images.suffixes()
+        np.testing.assert_array_equal(
+            stored.images(str(folder)).images([0]), images.decode(PNG)[None]
+        )
+    finally:
+        monkeypatch.undo()
+        images.suffixes.cache_clear()
+    assert images.suffixes() == images.suffixes()
+
+
+@pytest.mark.skipif(".avif" not in images.suffixes(), reason="Pillow without AVIF")
+def test_avif_is_turned_upright(tmp_path):
+    pixels = np.zeros((16, 24, 3), np.uint8)
+    pixels[:8] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned: show it turned clockwise
+    Image.fromarray(pixels).save(tmp_path / "a.avif", quality=100, exif=exif)
+    header = images.inspect(tmp_path / "a.avif")
+    assert (header.height, header.width) == (24, 16)
+    upright = np.rot90(pixels, -1).astype(int)
+    assert np.abs(images.decode(tmp_path / "a.avif") - upright).mean() < 4
