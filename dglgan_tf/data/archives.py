@@ -11,6 +11,7 @@ MANIFEST = "manifest.json"
 LABELS = "dataset.json"
 _UTF8_NAME = 0x800
 _ENCRYPTED = 0x1
+_SUSPECT, _MOST_FOLD = 32 << 20, 100
 _ZIP_ERRORS = (
     zipfile.BadZipFile,
     zipfile.LargeZipFile,
@@ -119,6 +120,11 @@ class ZipReader:
         where = f"{self._path}: {member.filename}"
         if member.file_size > limit:
             raise ValueError(bounded.too_large(where, member.file_size, limit))
+        if member.file_size > max(_SUSPECT, _MOST_FOLD * member.compress_size):
+            raise ValueError(
+                f"{where}: unpacks to {member.file_size / 2**20:,.0f} MB, more than "
+                f"{_MOST_FOLD} times its size, as no photo does."
+            )
         try:
             content = self._compressed(member)
             if member.compress_type == zipfile.ZIP_DEFLATED:

@@ -4,6 +4,7 @@ A file must be a regular one (a device never ends, a pipe waits for ever), a sta
 size must fit into the bytes that are there, and text must be UTF-8.
 """
 
+import gc
 import json
 import math
 import os
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-TEXT_BYTES = 48 << 20
+TEXT_BYTES = 16 << 20
 MAX_CLASSES = 1_000_000
 _REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 _ARRAY_ERRORS = (
@@ -126,12 +127,18 @@ def text(content: bytes, where: str) -> str:
 
 def parse_json(content: bytes, where: str):
     """Parses JSON; a mistake in it is ValueError with one sentence."""
+    decoded = text(content, where)
+    collecting = gc.isenabled()
+    gc.disable()  # which would look at millions of new lists again and again
     try:
-        return json.loads(text(content, where))
+        return json.loads(decoded)
     except RecursionError as error:
         raise ValueError(f"{where}: is JSON of too many levels.") from error
     except json.JSONDecodeError as error:
         raise ValueError(f"{where}: is no JSON ({error}).") from error
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def inflate(content: bytes, size: int, wbits: int = -15) -> bytes:

@@ -98,8 +98,8 @@ def allow_megapixels(megapixels: float) -> None:
 
 
 def most_bytes() -> int:
-    """Returns how large an encoded image may be: four bytes for each allowed pixel."""
-    return 8 * (Image.MAX_IMAGE_PIXELS or 1 << 40)
+    """Returns how large an encoded image may be: two bytes for each allowed pixel."""
+    return 4 * (Image.MAX_IMAGE_PIXELS or 1 << 40)
 
 
 def inspect(data: bytes | Path) -> Header:

@@ -158,6 +158,9 @@ class Tree:
                 continue
             for entry in entries:
                 below = bounded.printable(entry.name)
+                if below != entry.name:
+                    reason = "names are no UTF-8; bytes are shown as \\xNN"
+                    self.passed.add(reason, below)
                 self._take(entry, f"{name}/{below}" if name else below, waiting)
 
     def _take(self, entry: os.DirEntry, name: str, waiting: list) -> None:

@@ -99,6 +99,10 @@ def test_members_that_inflate_without_bound_are_refused(tmp_path, monkeypatch):
     path = _zip(tmp_path / "x.zip", [("0.png", bytes(1 << 17))], zipfile.ZIP_DEFLATED)
     with pytest.raises(ValueError, match="0.png: holds 0 MB where at most 0 MB"):
         archives.ZipReader(path).read(0)
+    monkeypatch.setattr(images, "most_bytes", lambda: 1 << 20)
+    monkeypatch.setattr(archives, "_SUSPECT", 1 << 16)
+    with pytest.raises(ValueError, match="more than 100 times its size, as no photo"):
+        archives.ZipReader(path).read(0)
     monkeypatch.setattr(bounded, "TEXT_BYTES", 1 << 10)
     table = ("dataset.json", b" " * (1 << 14))
     path = _zip(tmp_path / "y.zip", [("0.png", PNG), table], zipfile.ZIP_DEFLATED)

@@ -215,7 +215,7 @@ def test_very_large_images_are_refused_until_the_limit_is_raised(monkeypatch):
     with pytest.raises(ValueError, match="more than 0 megapixels .*--max_megapixels"):
         images.inspect(big)
     images.allow_megapixels(0.001)
-    assert images.inspect(big).height == 8 and images.most_bytes() == 4000
+    assert images.inspect(big).height == 8 and images.most_bytes() == 2000
     with pytest.raises(ValueError, match="max_megapixels=-1"):
         images.allow_megapixels(-1)
 
