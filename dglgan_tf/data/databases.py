@@ -14,8 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from dglgan_tf.compat import tf
-from dglgan_tf.data import base
-from dglgan_tf.data import labels as class_labels
+from dglgan_tf.data import base, class_numbers
 
 _IN_MEMORY_BYTES = 4 << 30
 _NO_IMAGES = frozenset((b"length", b"num-samples", b"__len__", b"__keys__"))
@@ -83,7 +82,7 @@ def _hdf5_classes(path: Path, file) -> tuple[np.ndarray | None, list[str] | None
         class_names = [str(name) for name in class_names]
     if labels is None or not len(labels):
         return (None if labels is None else labels[:]), class_names
-    return class_labels.numbered(labels[:], class_names, str(path))
+    return class_numbers.numbered(labels[:], class_names, str(path))
 
 
 class HDF5Source(base.Source):

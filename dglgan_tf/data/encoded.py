@@ -19,7 +19,7 @@ import numpy as np
 from absl import logging
 
 from dglgan_tf.compat import tf
-from dglgan_tf.data import base, bounded, images, readers
+from dglgan_tf.data import base, images, manifests, readers
 
 _WORKERS = min(32, 2 * (os.cpu_count() or 1))
 
@@ -226,12 +226,12 @@ def _uniform(reader, name, conversion) -> tuple[int, int, int, bool, tuple[int, 
     """
     transform, resolution = conversion.transform, conversion.resolution
     images.check_names(transform, conversion.resize_filter)
-    stated = manifest_of(reader)
+    stated = manifests.of(reader)
     if (
         stated
         and transform == "none"
         and resolution in (None, stated["height"])
-        and _as_stated(reader, stated)
+        and manifests.agrees(reader, stated)
     ):
         size = stated["height"], stated["width"]
         return *size, stated["num_channels"], True, size
@@ -273,43 +273,6 @@ def of_size(reader: readers.Reader, size: int | None) -> readers.Reader:
 def largest_power_of_two(size: int) -> int:
     """Returns the largest power of two that is not above `size`."""
     return 1 << (size.bit_length() - 1)
-
-
-def manifest_of(reader: readers.Reader) -> dict:
-    """Returns what our own tool wrote beside uniform images; {} where it did not."""
-    content = reader.extra(readers.MANIFEST)
-    try:
-        manifest = bounded.parse_json(content, readers.MANIFEST) if content else {}
-    except ValueError:
-        return {}
-    # A file added or removed by hand makes the statement worthless.
-    if not is_manifest(manifest) or manifest["num_examples"] != len(reader.names):
-        return {}
-    return manifest
-
-
-def is_manifest(content) -> bool:
-    """Tells whether JSON content is a manifest of `dglgan_tf.data.prepare`."""
-    if not isinstance(content, dict) or content.get("format") != "dglgan_tf":
-        return False
-    numbers = ("num_examples", "height", "width", "num_channels")
-    return (
-        all(type(content.get(key)) is int and content[key] > 0 for key in numbers)
-        and content["num_channels"] in (1, 3)
-        and isinstance(content.get("fingerprint"), str)
-        and isinstance(content.get("class_names"), list)
-        and all(isinstance(name, str) for name in content["class_names"])
-    )
-
-
-def _as_stated(reader: readers.Reader, manifest: dict) -> bool:
-    """Tells whether the first image is what a manifest says of all."""
-    try:
-        header = images.inspect(reader.read(0))
-    except (ValueError, OSError):
-        return False
-    size = manifest["height"], manifest["width"]
-    return header.plain and (header.height, header.width) == size
 
 
 def _refuse_unreadable(names: list[str], headers: list, name: str) -> None:

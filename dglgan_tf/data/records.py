@@ -15,8 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from dglgan_tf.compat import tf
-from dglgan_tf.data import base, bounded
-from dglgan_tf.data import labels as class_labels
+from dglgan_tf.data import base, bounded, class_numbers
 
 _NVIDIA_NAME = re.compile(r"-r(\d\d)\.tfrecords$")
 LABELS_FILE = "labels.npy"
@@ -265,7 +264,7 @@ def _nvidia_labels(folder: Path, labels: str, count: int):
     if onehot.ndim == 1:
         if onehot.dtype.kind not in "iu":
             raise ValueError(f"{paths[0]}: labels are {onehot.dtype}, not integers.")
-        return class_labels.numbered(onehot, None, str(paths[0]))
+        return class_numbers.numbered(onehot, None, str(paths[0]))
     if onehot.shape[1] == 0:
         return np.zeros(count, np.int32), []
     wrong = np.flatnonzero((onehot != 0).sum(axis=1) != 1)

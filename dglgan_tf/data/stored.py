@@ -13,8 +13,10 @@ from dglgan_tf.data import (
     base,
     bounded,
     catalog,
+    class_numbers,
     databases,
     encoded,
+    manifests,
     readers,
     records,
 )
@@ -180,11 +182,11 @@ def _list_records(folder: Path, labels: str) -> encoded.Listing:
     if not reader.names:
         raise ValueError(f"{folder}: no images.")
     name = folder.resolve().name
-    class_names = encoded.manifest_of(reader).get("class_names")
+    class_names = manifests.of(reader).get("class_names")
     if labels == "none" or class_names == []:
         return catalog.unlabelled(name, reader)
     numbers = records.stored_labels(folder, reader)
-    numbers, class_names = class_labels.numbered(numbers, class_names, str(folder))
+    numbers, class_names = class_numbers.numbered(numbers, class_names, str(folder))
     return encoded.Listing(name, reader, numbers, class_names)
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from dglgan_tf.compat import tf
-from dglgan_tf.data import bounded, databases, encoded, idx, images, readers, records
+from dglgan_tf.data import bounded, databases, idx, images, manifests, readers, records
 
 
 class Layout(NamedTuple):
@@ -277,7 +277,7 @@ def stored_manifest(place: Path) -> dict | None:
         manifest = bounded.parse_json(_manifest_bytes(place), str(place))
     except (OSError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile):
         return None
-    return manifest if encoded.is_manifest(manifest) else None
+    return manifest if manifests.is_manifest(manifest) else None
 
 
 def _manifest_bytes(place: Path) -> bytes:

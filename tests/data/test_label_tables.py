@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from dglgan_tf.data import labels
+from dglgan_tf.data import class_numbers, label_tables, labels
 
 NAMES = [f"{k}.png" for k in range(6)]
 PETS = ["cat", "dog"] * 3
@@ -175,3 +175,11 @@ def test_class_names_of_json_are_checked():
     with pytest.raises(ValueError, match="label 1 is out of range; there are 1"):
         _json(rows, class_names=["cat"])
     assert _json([["0.png", [0, 1, 0]], ["1.png", [1, 0, 0]]])[1] == ["0", "1", "2"]
+
+
+def test_pairs_of_a_table_and_numbers_of_classes():
+    pairs = label_tables.pairs("cat;0.png\n", {"0.png"}, "x")
+    assert pairs == [("0.png", "cat")]
+    assert class_numbers.numbered([2, 0], None, "x")[1] == ["0", "1", "2"]
+    with pytest.raises(ValueError, match="x: label -3 is out of range; there are 3"):
+        class_numbers.numbered([2, -3], None, "x")
