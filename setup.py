@@ -62,6 +62,8 @@ ENTRIES = [
     "design",
     "explore",
     "demo",
+    "convert",
+    "prepare",
 ]
 GIN_FILES = "dglgan_tf.gin_files"  # the folder gin/, so that a wheel has it too
 
@@ -84,7 +86,8 @@ setup(
     },
     entry_points={
         "console_scripts": [
-            f"dglgan-{name} = dglgan_tf.{name}:entry" for name in ENTRIES
+            "dglgan = dglgan_tf.__main__:entry",
+            *(f"dglgan-{name} = dglgan_tf.{name}:entry" for name in ENTRIES),
         ]
     },
     install_requires=INSTALL,

@@ -3,7 +3,7 @@
     python benchmarks/convert_config_f.py [--folder=/tmp/config_f]
 
 The file (G and Gs of 30 M parameters, D of 29 M, 1024 px) holds random weights; the
-conversion is the command of `tools/convert_checkpoint.py` in a process of its own, from
+conversion is the command of `dglgan_tf.convert` in a process of its own, from
 start to exit, with its contact sheet.
 """
 
@@ -63,9 +63,11 @@ def main(argv):
             size = str(_RESOLUTION.value)
             make = [sys.executable, "-c", MAKE, source, size]
             subprocess.run(make, check=True, timeout=3600)
-        tool = REPOSITORY / "tools" / "convert_checkpoint.py"
         out = folder / "converted"
-        found = measure([sys.executable, tool, f"--source={source}", f"--dest={out}"])
+        found = measure(
+            [sys.executable, "-m", "dglgan_tf.convert"]
+            + [f"--source={source}", f"--dest={out}"]
+        )
         print(
             json.dumps(
                 {

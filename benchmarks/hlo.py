@@ -12,7 +12,7 @@ import re
 
 from absl import flags
 
-from dglgan_tf.config import gin_files as manners
+from dglgan_tf.cli import entry as command_line
 
 _FAMILY = flags.DEFINE_enum("family", "biggan", ["biggan", "stylegan2"], "Networks.")
 _PHASE = flags.DEFINE_enum("phase", "d", ["g", "d"], "Which player's step.")
@@ -74,4 +74,4 @@ def compiled(config: dict, phase: str) -> str:
 
 
 if __name__ == "__main__":
-    manners.run_entry(main)
+    command_line.run_entry(main)

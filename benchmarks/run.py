@@ -18,7 +18,7 @@ import time
 
 from absl import flags
 
-from dglgan_tf.config import gin_files as manners
+from dglgan_tf.cli import entry as command_line
 
 SUBJECTS = ("peak", "training", "data", "conversion", "metrics", "startup")
 _SUBJECT = flags.DEFINE_multi_enum("subject", [], SUBJECTS, "What; default all.")
@@ -127,4 +127,4 @@ def main(argv) -> int:
 
 
 if __name__ == "__main__":
-    manners.run_entry(main)
+    command_line.run_entry(main)

@@ -19,13 +19,14 @@ import numpy as np
 from absl import logging
 
 from dglgan_tf.compat import keras, tf
+from dglgan_tf.converters import exporting, loading
 from dglgan_tf.data import base as data_base
 from dglgan_tf.data import pipeline
+from dglgan_tf.deploy import opening
 from dglgan_tf.foundation import run_directory
 from dglgan_tf.losses import adversarial
 from dglgan_tf.narrowing import budget
 from dglgan_tf.networks import adapted, base, files
-from dglgan_tf.sampling import sampler
 from dglgan_tf.training import (
     ema,
     objective,
@@ -36,7 +37,9 @@ from dglgan_tf.training import (
     trainer,
 )
 
-load = sampler.load
+load = opening.load
+load_checkpoint = loading.load_checkpoint
+export_checkpoint = exporting.export_checkpoint
 _LOSSES = {
     "hinge": (adversarial.d_hinge, adversarial.g_hinge, scores.scores_joint),
     "logistic": (

@@ -7,9 +7,11 @@ import os
 
 from absl import flags
 
+from dglgan_tf.cli import entry as command_line
+from dglgan_tf.cli import gin_flags
 from dglgan_tf.config import gin_files
 
-gin_files.define_flags()
+gin_flags.define_flags()
 _RUN_DIR = flags.DEFINE_string(
     "run_dir", None, "Folder of the recipe; default runs/<name of the gin file>."
 )
@@ -21,12 +23,14 @@ _DRY_RUN = flags.DEFINE_bool(
 def main(argv) -> int:
     """Parses the configuration and runs the stages."""
     del argv
-    gin_files.parse_flags()
+    configuration = gin_flags.read()
     from dglgan_tf.devices import hosts
-    from dglgan_tf.runs import recipe
+    from dglgan_tf.runs import recipe, registry
 
+    registry.register()
+    gin_files.bind(configuration)
     recipe.run(
-        _RUN_DIR.value or gin_files.default_run_dir(),
+        _RUN_DIR.value or gin_flags.default_run_dir(),
         dry_run=_DRY_RUN.value,
         hosts=hosts.from_environment(os.environ),
     )
@@ -35,7 +39,7 @@ def main(argv) -> int:
 
 def entry() -> None:
     """Console script."""
-    gin_files.run_entry(main)
+    command_line.run_entry(main)
 
 
 if __name__ == "__main__":

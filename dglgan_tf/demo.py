@@ -10,7 +10,7 @@ from pathlib import Path
 
 from absl import flags
 
-from dglgan_tf.config import gin_files
+from dglgan_tf.cli import entry as command_line
 
 _NETWORK = flags.DEFINE_multi_string(
     "network",
@@ -45,7 +45,9 @@ def main(argv) -> int:
 def _load():
     """Returns {name: sampler} and {name: (parameters, MACs)} of the flags."""
     from dglgan_tf.cost import macs
-    from dglgan_tf.deploy import exported
+    from dglgan_tf.deploy import exported, opening
+    from dglgan_tf.foundation import run_directory
+    from dglgan_tf.networks import files
     from dglgan_tf.sampling import sampler
 
     samplers, costs = {}, {}
@@ -55,9 +57,9 @@ def _load():
         if name in samplers:
             raise ValueError(f"two networks are called {name!r}: write NAME=PATH")
         if exported.is_export(path):
-            samplers[name] = sampler.load(path)
+            samplers[name] = opening.load(path)
             continue
-        network, info = sampler.load_generator(path)
+        network, info = files.load_generator(run_directory.find_weights(path))
         samplers[name] = sampler.from_network(network, "const", info, info["file"])
         cost = macs.count(network)
         costs[name] = (cost.parameters, cost.macs)
@@ -66,7 +68,7 @@ def _load():
 
 def entry() -> None:
     """Console script."""
-    gin_files.run_entry(main)
+    command_line.run_entry(main)
 
 
 if __name__ == "__main__":

@@ -9,9 +9,12 @@ from pathlib import Path
 
 from absl import flags
 
+from dglgan_tf.cli import entry as command_line
+from dglgan_tf.cli import gin_flags
 from dglgan_tf.config import gin_files
+from dglgan_tf.foundation import sentences
 
-gin_files.define_flags()
+gin_flags.define_flags()
 _LIMITS = {
     "macs": flags.DEFINE_string(
         "max_macs", None, "Multiply-accumulates of an image: 20% of the teacher, 5.2G."
@@ -47,9 +50,12 @@ def main(argv) -> int:
         )
     if not all(place.strip().isdigit() for place in _KEEP.value):
         raise ValueError(f"keep={','.join(_KEEP.value)} must be numbers from 0")
-    gin_files.parse_flags()
+    configuration = gin_flags.read()
     from dglgan_tf.narrowing import budget
+    from dglgan_tf.runs import registry
 
+    registry.register()
+    gin_files.bind(configuration)
     ((measure, limit),) = given.items()
     request = budget.Request(
         measure,
@@ -66,13 +72,14 @@ def main(argv) -> int:
     bindings = [*values.gin_param, *values.gin_bindings]
     print(budget.write(out, design, request, values.gin_file, bindings))
     print(f"{budget.sentence(design, request)}\n{out}")
-    print(f"next: python -m dglgan_tf.compress --gin_file={out} --dry_run")
+    again = ("python", "-m", "dglgan_tf.compress", f"--gin_file={out}", "--dry_run")
+    print(f"next: {sentences.command(*again)}")
     return 0
 
 
 def entry() -> None:
     """Console script."""
-    gin_files.run_entry(main)
+    command_line.run_entry(main)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator
 
 from absl import flags
 
-from dglgan_tf.config import gin_files
+from dglgan_tf.cli import entry as command_line
+from dglgan_tf.foundation import sentences
 
 _FOLDER = flags.DEFINE_string("folder", ".", "Where runs will be written.")
 _STEPS = flags.DEFINE_bool("steps", True, "Train one step of each family.")
@@ -88,7 +89,7 @@ def optional() -> Iterator[Finding]:
         try:
             load()
         except Exception as error:  # whatever a broken package raises
-            reason = gin_files.sentence(error).split(". ")[0]
+            reason = sentences.sentence(error).split(". ")[0]
             yield Finding(
                 NOTE, f"{name} does not import: {reason}", f"without it: {use}"
             )
@@ -127,7 +128,7 @@ def devices() -> Iterator[Finding]:
         right = float(square(tf.constant([3.0, 4.0]))) == 25.0
     except Exception as error:  # XLA reports in many types
         fix = "set Trainer.jit = False"
-        yield Finding(BROKEN, f"XLA fails: {gin_files.sentence(error)[:200]}", fix)
+        yield Finding(BROKEN, f"XLA fails: {sentences.sentence(error)[:200]}", fix)
     else:
         text = f"XLA compiles ({time.time() - began:.1f} s)"
         yield Finding(OK if right else BROKEN, text)
@@ -209,7 +210,7 @@ def steps() -> Iterator[Finding]:
         try:
             bad = _one_step(*parts)
         except Exception as error:  # the report goes on with the next family
-            text = f"one step of {name} fails: {gin_files.sentence(error)[:300]}"
+            text = f"one step of {name} fails: {sentences.sentence(error)[:300]}"
             yield Finding(BROKEN, text, "please report this with the whole output")
             continue
         text = f"one step of {name} in {time.time() - began:.1f} s, tracing included"
@@ -270,7 +271,7 @@ def main(argv) -> int:
 
 def entry() -> None:
     """Console script."""
-    gin_files.run_entry(main)
+    command_line.run_entry(main)
 
 
 if __name__ == "__main__":

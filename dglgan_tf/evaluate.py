@@ -11,7 +11,7 @@ from pathlib import Path
 
 from absl import flags
 
-from dglgan_tf.config import gin_files
+from dglgan_tf.cli import entry as command_line
 
 _RUN = flags.DEFINE_string("run", None, "Run directory whose snapshots are judged.")
 _CHECKPOINTS = flags.DEFINE_enum(
@@ -91,38 +91,34 @@ def main(argv) -> int:
         )
     if _CONTINUOUS.value and _RUN.value is None:
         raise ValueError("--continuous watches a run: give --run")
-    judge, source = _judge()
+    judge = _judge()
     try:
         if _SAVE_STATS.value:
             _save_statistics(judge)
         if _RUN.value is not None:
-            _judge_run(judge, source)
+            _judge_run(judge)
         elif given:
-            _report(judge, _subject(_NETWORK.value, source), _folder(), source)
+            _report(judge, _subject(judge, _NETWORK.value), _folder())
     finally:
         judge.close()
     return 0
 
 
 def _judge():
-    """Returns the evaluator and the data source, where there is one."""
+    """Opens the judge that the flags describe."""
     from dglgan_tf.data import sources
-    from dglgan_tf.evaluation import judging
-    from dglgan_tf.metrics import evaluator
+    from dglgan_tf.evaluation import judge, reals
 
-    source = None
     if _REAL_STATS.value is not None:
-        reals = judging.statistics(_REAL_STATS.value)
+        real = reals.statistics(_REAL_STATS.value)
     elif (_DATA.value or "").endswith(".npz"):
-        reals = judging.image_file(_DATA.value)
+        real = reals.image_file(_DATA.value)
+    elif _DATA.value is not None:
+        real = sources.open_source(_DATA.value)
+    elif _RUN.value is not None:
+        real = reals.of_run(_RUN.value)
     else:
-        if _DATA.value is not None:
-            source = sources.open_source(_DATA.value)
-        elif _RUN.value is not None:
-            source = judging.source_of_run(_RUN.value)
-        else:
-            raise ValueError("no real images: give --data or --real_stats")
-        reals = judging.stored_images(source, None, _MIRROR.value)
+        raise ValueError("no real images: give --data or --real_stats")
     arguments: dict[str, dict] = {}
     for name, weights in (("inception", _INCEPTION), ("vgg16", _VGG16)):
         if weights.value is not None:
@@ -132,42 +128,39 @@ def _judge():
     if _RESIZE.value is not None:
         for name in ("inception", "vgg16", "efficientnet_lite0"):
             arguments.setdefault(name, {})["resize_mode"] = _RESIZE.value
-    judge = evaluator.Evaluator(
-        reals,
+    return judge.open_judge(
+        real,
         _METRICS.value,
-        extractor_arguments=arguments,
+        mirror=_MIRROR.value,
+        labels=_LABELS.value,
         cache=_cache_folder(),
         download=_DOWNLOAD.value,
+        extractor_arguments=arguments,
     )
-    return judge, source
 
 
 def _cache_folder() -> str:
-    default = os.environ.get("DGLGAN_CACHE", "~/.cache/dglgan_tf")
-    return os.path.expanduser(_CACHE.value or default)
+    from dglgan_tf.foundation import cache_folder
+
+    if _CACHE.value:
+        return os.path.expanduser(_CACHE.value)
+    return str(cache_folder.find(os.environ.get("DGLGAN_CACHE")))
 
 
-def _subject(name, source, strategy=None):
+def _subject(judge, name, strategy=None):
     """Returns what is judged: the generator of a name, or --images."""
-    from dglgan_tf.data import sources
-    from dglgan_tf.evaluation import judging
+    from dglgan_tf.evaluation import reals
 
     if name is None:
-        if str(_IMAGES.value).endswith(".npz"):
-            return judging.image_file(_IMAGES.value)
-        return judging.stored_images(sources.open_source(_IMAGES.value))
-    made = judging.subject(
+        return reals.open_images(_IMAGES.value)
+    return judge.subject(
         name,
-        _TRUNC.value,
-        _NOISE.value,
-        _BATCH_NORM.value,
-        None,
-        _BATCH.value,
-        strategy,
+        truncation=_TRUNC.value,
+        noise=_NOISE.value,
+        batch_norm=_BATCH_NORM.value,
+        batch_size=_BATCH.value,
+        strategy=strategy,
     )
-    if _LABELS.value == "data" and source is not None:
-        made.class_weights = judging.class_weights(source, made.num_classes)
-    return made
 
 
 def _folder() -> Path:
@@ -184,10 +177,10 @@ def _save_statistics(judge):
     print(f"{_SAVE_STATS.value}: mu and sigma of {moments.count} images on {name}")
 
 
-def _judge_run(judge, source):
+def _judge_run(judge):
     """Judges the snapshots of --run; with --continuous until the run is done."""
     from dglgan_tf.devices import strategies
-    from dglgan_tf.evaluation import judging
+    from dglgan_tf.evaluation import snapshots
     from dglgan_tf.foundation import run_directory
     from dglgan_tf.metrics import scores
 
@@ -200,7 +193,7 @@ def _judge_run(judge, source):
         done = run_directory.RunDirectory(_RUN.value).is_done
         which = "all" if _CONTINUOUS.value else _CHECKPOINTS.value
         try:
-            found = judging.checkpoints(_RUN.value, which, best)
+            found = snapshots.chosen(_RUN.value, which, best)
         except ValueError:
             if not _CONTINUOUS.value or done:
                 raise
@@ -208,13 +201,8 @@ def _judge_run(judge, source):
         for path in found:
             if path.name not in judged and path.is_file():
                 judged.add(path.name)
-                _report(
-                    judge,
-                    _subject(str(path), source, strategy),
-                    _RUN.value,
-                    source,
-                    path,
-                )
+                subject = _subject(judge, str(path), strategy)
+                _report(judge, subject, _RUN.value, path)
         if done or not _CONTINUOUS.value:
             break
         time.sleep(_POLL.value)
@@ -222,20 +210,19 @@ def _judge_run(judge, source):
     print(table)
 
 
-def _report(judge, subject, folder, source, path=None):
+def _report(judge, subject, folder, path=None):
     """Judges one subject; prints, appends to the folder's files and TensorBoard."""
-    from dglgan_tf.evaluation import judging
+    from dglgan_tf.evaluation import snapshots
     from dglgan_tf.metrics import scores
 
     repeats = []
     for seed in range(_SEED.value, _SEED.value + _REPEATS.value):
         repeats.append(judge.evaluate(subject, seed, _bar()))
-    found = [list(each) for each in zip(*repeats, strict=True)]
-    found = [e[0] if len(e) == 1 else scores.mean_and_deviation(e) for e in found]
+    found = [scores.of_repeats(list(each)) for each in zip(*repeats, strict=True)]
     if _TEACHER.value is not None:
-        found.append(_agreement(judge, subject, source))
+        found.append(_agreement(judge, subject))
     snapshot = path.name if path is not None else _NETWORK.value or _IMAGES.value
-    seen = None if path is None else judging.images_seen(path)
+    seen = None if path is None else snapshots.images_seen(path)
     for score in found:
         scores.append(folder, score, str(snapshot), seen)
         print(f"{snapshot}: {scores.sentence(score)}", flush=True)
@@ -243,14 +230,14 @@ def _report(judge, subject, folder, source, path=None):
         _to_tensorboard(folder, found, seen)
 
 
-def _agreement(judge, subject, source):
+def _agreement(judge, subject):
     from dglgan_tf.metrics import agreement, evaluator, image_sets, perceptual
 
     if not isinstance(subject, image_sets.GeneratedImages):
         raise ValueError("--teacher compares generators: give --run or --network")
     known = judge.perceptual.get("vgg16_lpips")
     distance = known or perceptual.build(evaluator.OFFLINE)
-    teacher = _subject(_TEACHER.value, source)
+    teacher = _subject(judge, _TEACHER.value)
     return agreement.compare(subject, teacher, _AGREEMENT.value, distance, _SEED.value)
 
 
@@ -285,7 +272,7 @@ def _to_tensorboard(folder, found, seen):
 
 def entry() -> None:
     """Console script."""
-    gin_files.run_entry(main)
+    command_line.run_entry(main)
 
 
 if __name__ == "__main__":

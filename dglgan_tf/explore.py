@@ -16,7 +16,7 @@ from pathlib import Path
 
 from absl import flags
 
-from dglgan_tf.config import gin_files
+from dglgan_tf.cli import entry as command_line
 
 SHOWS = ("interpolation", "truncation", "classes", "walk", "mixing", "directions")
 SHOWS += ("neighbours", "projection")
@@ -114,7 +114,7 @@ def _wanted(seeds):
 
 def entry() -> None:
     """Console script."""
-    gin_files.run_entry(main)
+    command_line.run_entry(main)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ above the tolerance; nothing is written then.
 
 from absl import flags
 
-from dglgan_tf.config import gin_files
+from dglgan_tf.cli import entry as command_line
+from dglgan_tf.foundation import sentences
 
 _NETWORK = flags.DEFINE_string(
     "network", None, "Run directory, .safetensors file or bundled/NAME."
@@ -93,7 +94,8 @@ def main(argv) -> int:
     print(card.files_table(report))
     if text := card.distance_text(report):
         print(f"\n{text}")
-    print(f"\nnext: python -m dglgan_tf.sample --network={outdir} --seeds=0-63 --grid")
+    again = f"--network={outdir}", "--seeds=0-63", "--grid"
+    print(f"\nnext: {sentences.command('python', '-m', 'dglgan_tf.sample', *again)}")
     return 0
 
 
@@ -105,34 +107,30 @@ def _judge(stack):
 
     from dglgan_tf.data import sources
     from dglgan_tf.deploy import quality
-    from dglgan_tf.evaluation import judging
-    from dglgan_tf.metrics import evaluator
+    from dglgan_tf.evaluation import judge, reals
 
     asked = _DISTANCE.value or _DATA.value
     try:
         if _DATA.value is not None:
             source = sources.open_source(_DATA.value)
         else:
-            source = judging.source_of_run(_NETWORK.value)
-        reals = judging.stored_images(source)
-        judge = evaluator.Evaluator(reals, [_DISTANCE.value or quality.DEFAULT])
+            source = reals.of_run(_NETWORK.value)
+        opened = judge.open_judge(source, [_DISTANCE.value or quality.DEFAULT])
     except (ValueError, OSError) as error:
         if asked:
             raise
         logging.warning(
-            "no distance to real images is measured: %s", gin_files.sentence(error)
+            "no distance to real images is measured: %s", sentences.sentence(error)
         )
         return None
-    stack.callback(judge.close)
+    stack.callback(opened.close)
     patience = None if _DISTANCE.value else quality.PATIENCE_SECONDS
-    return quality.Judge(
-        judge, lambda count: judging.class_weights(source, count), patience
-    )
+    return quality.Distance(opened, patience)
 
 
 def entry() -> None:
     """Console script."""
-    gin_files.run_entry(main)
+    command_line.run_entry(main)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from absl import flags
 
-from dglgan_tf.config import gin_files
+from dglgan_tf.cli import entry as command_line
 
 _NETWORK = flags.DEFINE_multi_string(
     "network",
@@ -73,7 +73,8 @@ def _load():
         if name in found:
             raise ValueError(f"two networks are called {name!r}: write NAME=PATH")
         if _ROLE.value == "generator":
-            found[name] = sampler.load_generator(path)[0]
+            file = run_directory.find_weights(path)
+            found[name] = files.load_generator(file)[0]
             sampler.prepare(found[name])
         else:
             file = run_directory.find_weights(path)
@@ -83,7 +84,7 @@ def _load():
 
 def entry() -> None:
     """Console script."""
-    gin_files.run_entry(main)
+    command_line.run_entry(main)
 
 
 if __name__ == "__main__":

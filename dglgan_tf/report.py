@@ -8,7 +8,7 @@ from pathlib import Path
 
 from absl import flags
 
-from dglgan_tf.config import gin_files
+from dglgan_tf.cli import entry as command_line
 
 _MOST = 100  # runs after the first
 _RUNS = flags.DEFINE_list(
@@ -37,7 +37,7 @@ def main(argv) -> int:
 
 def entry() -> None:
     """Console script."""
-    gin_files.run_entry(main, arguments=_MOST)
+    command_line.run_entry(main, arguments=_MOST)
 
 
 if __name__ == "__main__":

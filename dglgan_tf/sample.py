@@ -8,7 +8,7 @@ from pathlib import Path
 
 from absl import flags
 
-from dglgan_tf.config import gin_files
+from dglgan_tf.cli import entry as command_line
 
 _NETWORK = flags.DEFINE_string(
     "network",
@@ -58,15 +58,14 @@ def main(argv) -> int:
             "SavedModel"
         )
     seeds = seeding.parse_seeds(_SEEDS.value)
-    from dglgan_tf.deploy import exported
+    from dglgan_tf.deploy import exported, opening
     from dglgan_tf.devices import lanes
     from dglgan_tf.foundation import atomic, pictures
-    from dglgan_tf.sampling import sampler
 
     atomic.check_folder(_OUTDIR.value, "outdir")
     if not exported.is_export(_NETWORK.value):  # those have threads of their own
         lanes.start(lanes.suitable([min(_BATCH.value, len(seeds))]))
-    found = sampler.load(_NETWORK.value, _NOISE.value)
+    found = opening.load(_NETWORK.value, _NOISE.value)
     seeds, labels, columns = _plan(found.facts, seeds)
     pixels = pictures.to_uint8(found.images(seeds, labels, _TRUNC.value, _BATCH.value))
     if found.facts.stretched and not _SQUARE.value:
@@ -131,7 +130,7 @@ def _write(pixels, seeds, labels, columns):
 
 def entry() -> None:
     """Console script."""
-    gin_files.run_entry(main)
+    command_line.run_entry(main)
 
 
 if __name__ == "__main__":

@@ -5,14 +5,16 @@ Of a recipe (a gin file with stages) it trains one stage, the guided one or --st
 Running the same command again continues where it stopped.
 """
 
+import dataclasses
 import os
 
 from absl import flags
 
-from dglgan_tf.cli import nvidia_flags
+from dglgan_tf.cli import entry as command_line
+from dglgan_tf.cli import gin_flags, nvidia_flags
 from dglgan_tf.config import gin_files
 
-gin_files.define_flags()
+gin_flags.define_flags()
 nvidia_flags.define_flags()
 _RUN_DIR = flags.DEFINE_string(
     "run_dir", None, "Folder of the run; default OUTDIR/<name of gin file or data>, "
@@ -32,14 +34,16 @@ def main(argv) -> int:
     del argv
     values = flags.FLAGS
     files, bindings = nvidia_flags.from_flags(values)
-    bindings += [*values.gin_param, *values.gin_bindings]
-    gin_files.parse(files, bindings)
+    configuration = gin_flags.read(files, bindings)
     from dglgan_tf.devices import hosts
-    from dglgan_tf.runs import recipe
+    from dglgan_tf.runs import recipe, registry
 
+    registry.register()
+    gin_files.bind(configuration)
     stage = recipe.stage_to_train(_STAGE.value)
-    if hidden := recipe.for_stage(stage, bindings):
-        gin_files.parse(files, [*bindings, *hidden])
+    if hidden := recipe.for_stage(stage, configuration.bindings):
+        hidden = [*configuration.bindings, *hidden]
+        gin_files.bind(dataclasses.replace(configuration, bindings=hidden))
     recipe.train(
         stage,
         root=nvidia_flags.run_dir(values),
@@ -52,7 +56,7 @@ def main(argv) -> int:
 
 def entry() -> None:
     """Console script."""
-    gin_files.run_entry(main)
+    command_line.run_entry(main)
 
 
 if __name__ == "__main__":

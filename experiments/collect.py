@@ -336,7 +336,7 @@ def main(argv) -> int:
 
 
 if __name__ == "__main__":
-    from dglgan_tf.config import gin_files
+    from dglgan_tf.cli import entry as command_line
     from experiments import run  # noqa: F401  defines the flags
 
-    gin_files.run_entry(main)
+    command_line.run_entry(main)

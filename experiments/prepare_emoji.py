@@ -6,7 +6,7 @@
 
 Base glyphs only, no skin tones; the class is the category (nine of them). The images
 are Google's Noto emoji (Apache-2.0). The pictures go into a folder of classes, and
-`tools/prepare_dataset.py` makes the data set of it.
+`dglgan_tf.prepare` makes the data set of it.
 """
 
 import io
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from absl import flags
 
-from dglgan_tf.config import gin_files
+from dglgan_tf.cli import entry as command_line
 
 _PACKAGE = flags.DEFINE_string("package", None, "The .tgz of npm.")
 _DEST = flags.DEFINE_string("dest", "datasets/emoji64.zip", "The data set to write.")
@@ -73,7 +73,7 @@ def main(argv) -> int:
             for file_name, content in pictures:
                 (folder / file_name).write_bytes(_on_white(content))
         command = [
-            sys.executable, "tools/prepare_dataset.py", f"--source={name}",
+            sys.executable, "-m", "dglgan_tf.prepare", f"--source={name}",
             f"--dest={_DEST.value}", "--resolution=64", "--transform=center-crop",
             "--channels=3",
         ]  # fmt: skip
@@ -100,4 +100,4 @@ def _on_white(content: bytes) -> bytes:
 
 
 if __name__ == "__main__":
-    gin_files.run_entry(main)
+    command_line.run_entry(main)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from absl import flags
 
-from dglgan_tf.config import gin_files
+from dglgan_tf.cli import entry as command_line
 
 _SUITE = flags.DEFINE_string("suite", "fashion_biggan", "Which suite (arms.py).")
 _ARMS = flags.DEFINE_list("arms", ["a", "b", "c"], "Which arms of it.")
@@ -148,7 +148,7 @@ def call(module: str, *arguments: str) -> None:
 
 def entry() -> None:
     """Command line."""
-    gin_files.run_entry(main)
+    command_line.run_entry(main)
 
 
 if __name__ == "__main__":

@@ -113,9 +113,9 @@ def _moved(run):
 
 
 def _sampled(run):
-    from dglgan_tf.sampling import sampler
+    from dglgan_tf.deploy import opening
 
-    images = sampler.load(str(run)).images(range(8), batch=8)
+    images = opening.load(str(run)).images(range(8), batch=8)
     apart = np.abs(images[0] - images[1:]).mean()
     if not np.isfinite(images).all() or apart < 1e-3:
         raise ValueError(f"samples of the snapshot differ by {apart:.2g} only")

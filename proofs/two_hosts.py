@@ -25,7 +25,7 @@ import numpy as np
 import tiny_configs
 from absl import app, flags
 
-from dglgan_tf.config import gin_files
+from dglgan_tf.cli import entry
 from dglgan_tf.networks import files
 
 flags.DEFINE_enum("family", "biggan", ["biggan", "stylegan2"], "Which networks.")
@@ -137,7 +137,7 @@ def kill_one(folder: Path, after: int) -> None:
         for process in both:
             process.kill()
     sentence = said(folder, "killed", 0).strip().splitlines()[-1]
-    if code != gin_files.RETRY or "host 1 (127.0.0.1:" not in sentence:
+    if code != entry.RETRY or "host 1 (127.0.0.1:" not in sentence:
         sys.exit(f"the chief ended with {code}:\n{said(folder, 'killed', 0)}")
     print(
         f"killed host 1: the chief ended {time.time() - began:.1f} s later: {sentence}"

@@ -72,6 +72,9 @@ def pytest_configure(config):
     )
     # TensorFlow runs from here on: no command under test sets the process's threads.
     tf.config.list_logical_devices()
+    from dglgan_tf.runs import registry
+
+    registry.register()  # as every command does before it parses gin files
 
 
 def pytest_collection_modifyitems(config, items):

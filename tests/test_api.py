@@ -116,3 +116,13 @@ def test_the_example_runs(tmp_path):
     assert (tmp_path / "own.png").is_file()
     lines = (REPOSITORY / "examples" / "own_gan.py").read_text().splitlines()
     assert len([line for line in lines if line.strip()]) <= 60
+
+
+def test_official_checkpoints_go_in_and_out(reference, tmp_path):
+    source = reference / "sg2ros_trained_r64_cm1.pt"
+    loaded = api.load_checkpoint(source)
+    (written,) = api.export_checkpoint(loaded, tmp_path / "again.pt", "rosinality")
+    again = api.load_checkpoint(written)
+    first, second = (base.named_variables(x.generator) for x in (loaded, again))
+    assert first and list(first) == list(second)
+    assert all(np.array_equal(v.numpy(), second[n].numpy()) for n, v in first.items())

@@ -36,6 +36,13 @@ Trainer.g_optimizer = @sgd
 Trainer.d_optimizer = @sgd
 Schedule.total_images = 16
 """
+# As it would run a command where gin's imports were on.
+DYNAMIC = """
+from __gin__ import dynamic_registration
+import subprocess
+train.source = @subprocess.getoutput
+subprocess.getoutput.cmd = 'touch ran'
+"""
 
 
 def files_below(folder):
@@ -56,6 +63,11 @@ def place(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("inputs")
     (folder / "tiny.gin").write_text(TINY)
+    (folder / "imports.gin").write_text("include 'tiny.gin'\nimport os\n")
+    (folder / "dynamic.gin").write_text(DYNAMIC)
+    (folder / "including.gin").write_text("include 'imports.gin'\n")
+    (folder / "loop.gin").write_text("include 'round.gin'\n")
+    (folder / "round.gin").write_text("include 'loop.gin'\n")
     (folder / "empty").mkdir()
     (folder / "bad_images").mkdir()
     (folder / "photos").mkdir()
@@ -93,16 +105,12 @@ def place(tmp_path_factory):
 @pytest.fixture(scope="module")
 def known():
     """Every command, loaded once, and toy networks that gin files may name."""
-    from dglgan_tf.config import gin_files
-
-    gin_files.register()
     for toy in (tiny_training.Linear, tiny_training.Quadratic):
         if f"toys.{toy.__name__}" not in gin.config._REGISTRY:
             gin.external_configurable(toy, module="toys")
     names = ("train", "compress", "sample", "export", "evaluate", "profile", "report")
+    names += ("convert", "prepare")
     found = {name: commands.Command(f"dglgan_tf/{name}.py") for name in names}
-    for name in ("prepare_dataset", "convert_checkpoint"):
-        found[name] = commands.Command(f"tools/{name}.py")
     return found
 
 
@@ -213,7 +221,9 @@ REAL = [
     ("evaluate --run=a --network=b", "name one of --run, --network and --images"),
     ("profile --role=teacher", "role"),
     ("report", "no --runs given"),
+    ("convert --source=torn.png", "no --dest given"),
     ("tools/convert_checkpoint.py --source=torn.png", "no --dest given"),
+    ("tools/prepare_dataset.py --source=photos", "give either --dest to convert"),
 ]
 
 

@@ -120,8 +120,8 @@ def test_only_what_needs_keras_2_asks_for_it(tmp_path):
 def test_commands_ask_for_keras_2_themselves_unless_told_otherwise(tmp_path):
     code = (
         "import os, sys; sys.argv = ['x']\n"
-        "from dglgan_tf.config import gin_files\n"
-        "gin_files.run_entry(lambda _: print(os.environ['TF_USE_LEGACY_KERAS']))"
+        "from dglgan_tf.cli import entry\n"
+        "entry.run_entry(lambda _: print(os.environ['TF_USE_LEGACY_KERAS']))"
     )
     assert _run(code, tmp_path).stdout.split() == ["1"]
     told = _run(code, tmp_path, TF_USE_LEGACY_KERAS="0")

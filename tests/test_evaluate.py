@@ -12,7 +12,7 @@ from absl.testing import flagsaver
 from dglgan_tf import evaluate
 from dglgan_tf.compat import keras, tf
 from dglgan_tf.data import sources
-from dglgan_tf.evaluation import judging
+from dglgan_tf.evaluation import subjects
 from dglgan_tf.foundation import pictures
 from dglgan_tf.layers import conditional_norm
 from dglgan_tf.metrics import (
@@ -89,7 +89,7 @@ def test_all_snapshots_then_the_best(run, command):
     assert [line["images"] for line in lines] == [1000, 2000]
     assert text.count(KID) == 2 and "real against real" in text
     table = (run / "scores.csv").read_text().splitlines()
-    assert table[0] == f"snapshot,images,{KID}" and len(table) == 3
+    assert table[0] == f"network,images,{KID}" and len(table) == 3
     protocol = lines[0]["protocol"]
     assert protocol["generated"]["weights"] == "generator_ema"
     assert protocol["generated"]["batch_norm"] == "running"
@@ -220,7 +220,7 @@ def test_scores_of_different_protocols_are_not_tabled(run, command, tmp_path):
 def test_judging_leaves_the_averaged_network_alone(run):
     """Inference mode: neither moments nor spectral vectors of the EMA move."""
     path = run / "network-snapshot-000001.safetensors"
-    subject = judging.subject(str(path), batch_size=8)
+    subject = subjects.make(str(path), batch_size=8)
     first = np.concatenate([x for x, _ in subject.draw(24, seed=3)])
     second = np.concatenate([x for x, _ in subject.draw(24, seed=3)])
     np.testing.assert_array_equal(first, second)
@@ -238,17 +238,17 @@ def test_standing_statistics_are_means_over_passes(run):
     running = [
         m.mean.numpy().copy() for m in conditional_norm.batch_statistics(network)
     ]
-    judging.standing_statistics(network, 8)
+    subjects.standing_statistics(network, 8)
     standing = [
         m.mean.numpy().copy() for m in conditional_norm.batch_statistics(network)
     ]
-    judging.standing_statistics(network, 8)
+    subjects.standing_statistics(network, 8)
     again = [m.mean.numpy() for m in conditional_norm.batch_statistics(network)]
     for one, two in zip(standing, again, strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-5)
     moved = zip(running, standing, strict=True)
     assert max(np.abs(a - b).max() for a, b in moved) > 1e-3
-    subject = judging.subject(path, batch_norm="standing", batch_size=8)
+    subject = subjects.make(path, batch_norm="standing", batch_size=8)
     assert subject.protocol["batch_norm"] == "standing"
 
 
@@ -258,8 +258,8 @@ def test_replicas_share_a_batch_and_give_the_same_images(run, logical_devices):
         ["CPU:0", "CPU:1"],
         cross_device_ops=tf.distribute.ReductionToOneDevice(),
     )
-    one = judging.subject(path, batch_size=8)
-    two = judging.subject(path, batch_size=8, strategy=strategy)
+    one = subjects.make(path, batch_size=8)
+    two = subjects.make(path, batch_size=8, strategy=strategy)
     for (first, _), (second, _) in zip(one.draw(20), two.draw(20), strict=True):
         np.testing.assert_allclose(np.int32(first), np.int32(second), atol=1)
 
@@ -304,7 +304,7 @@ def styled(tmp_path):
 @pytest.mark.slow
 def test_path_lengths_follow_the_networks_two_halves(styled):
     """The score equals the distances along w and z, worked out step by step."""
-    subject = judging.subject(str(styled), batch_size=8)
+    subject = subjects.make(str(styled), batch_size=8)
     assert subject.protocol["noise"] == "random"
     network = files.load_networks(styled, ["generator_ema"])["generator_ema"]
 
@@ -352,4 +352,4 @@ def test_truncation_and_noise_are_part_of_the_protocol(styled, command, tmp_path
     assert lines["ppl2_6_wend"]["value"] > 0
     assert "real" not in lines["ppl2_6_wend"]["protocol"]
     with pytest.raises(ValueError, match="batch_norm='moving' must be one of"):
-        judging.subject(str(styled), batch_norm="moving")
+        subjects.make(str(styled), batch_norm="moving")

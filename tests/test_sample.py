@@ -11,6 +11,7 @@ from support import deploy_networks
 
 from dglgan_tf.compat import tf
 from dglgan_tf.data import images as data_images
+from dglgan_tf.deploy import opening
 from dglgan_tf.foundation import pictures, seeding
 from dglgan_tf.networks import files
 from dglgan_tf.sampling import sampler, truncation
@@ -111,19 +112,19 @@ def test_files_and_run_directories_give_the_averaged_generator(tmp_path):
     files.save_networks(newer, both, {"class_names": ["coat", "bag", "boot"]})
     expected = sampler.from_network(averaged).images([0, 1])
     for name in (newer, tmp_path):
-        found = sampler.load(name)
+        found = opening.load(name)
         np.testing.assert_allclose(found.images([0, 1]), expected, atol=1e-5)
         assert found.facts.class_names == ("coat", "bag", "boot")
         assert found.source == str(newer)
     expected = sampler.from_network(plain).images([0])
-    np.testing.assert_allclose(sampler.load(older).images([0]), expected, atol=1e-5)
+    np.testing.assert_allclose(opening.load(older).images([0]), expected, atol=1e-5)
 
 
 def test_a_file_without_generator_is_an_error(tmp_path):
     path = tmp_path / "d.safetensors"
     files.save_networks(path, {})
     with pytest.raises(ValueError, match="no generator"):
-        sampler.load(path)
+        opening.load(path)
 
 
 def _run(*arguments):

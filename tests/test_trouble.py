@@ -9,7 +9,7 @@ from PIL import Image
 from support import tiny_runs
 from support import tiny_training as tiny
 
-from dglgan_tf.config import gin_files
+from dglgan_tf.cli import entry
 from dglgan_tf.data import sources
 from dglgan_tf.runs import loop
 
@@ -48,7 +48,7 @@ def test_a_file_system_that_fills_up_and_has_room_again(small_disk, tmp_path, ca
     def main(argv):
         run(small_disk / "run", source)
 
-    assert gin_files._guarded(main, ["x"]) == gin_files.USER_ERROR
+    assert entry._guarded(main, ["x"]) == entry.USER_ERROR
     said = capsys.readouterr().err.strip().split("\n")[-1]
     assert "No space left on device" in said
     assert tiny_runs.newest(small_disk / "run")[1]["images"] in (8, 16)  # readable

@@ -63,11 +63,11 @@ def test_gin_files_are_found_by_name(installed):
 def test_embedded_and_bundled_data_travel(installed):
     code = (
         "import dglgan_tf, pathlib\n"
-        "from dglgan_tf import runs\n"
+        "from dglgan_tf.foundation import run_directory\n"
         "from dglgan_tf.data import sources\n"
         "print(pathlib.Path(dglgan_tf.__file__).parent)\n"
         "print(sources.embedded().num_examples)\n"
-        "print(runs.find_weights('bundled/fashion_biggan_teacher').name)\n"
+        "print(run_directory.find_weights('bundled/fashion_biggan_teacher').name)\n"
     )
     found = _call(installed, "-c", code)
     assert found.returncode == 0, found.stderr
@@ -78,8 +78,12 @@ def test_embedded_and_bundled_data_travel(installed):
 
 @pytest.mark.parametrize(
     "name",
-    ["train", "compress", "sample", "export", "evaluate", "design", "explore", "demo"],
-)
+    [
+        "-train", "-compress", "-sample", "-export", "-evaluate", "-design", "-explore",
+        "-demo", "-convert", "-prepare", "",
+    ],
+)  # fmt: skip
 def test_console_scripts_exist_and_answer(installed, name):
-    found = _call(installed, str(installed / "bin" / f"dglgan-{name}"), "--help")
-    assert "--" in found.stdout, found.stderr
+    given = ["--help"] if name else ["convert", "--help"]
+    found = _call(installed, str(installed / "bin" / f"dglgan{name}"), *given)
+    assert "flags:" in found.stdout and "--" in found.stdout, found.stderr

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from absl import flags
 
-from dglgan_tf.config import gin_files
+from dglgan_tf.cli import entry as command_line
 from dglgan_tf.foundation import atomic, run_directory
 
 _RECIPE = flags.DEFINE_string("recipe", None, "Folder of the finished recipe.")
@@ -83,4 +83,4 @@ def main(argv) -> int:
 
 
 if __name__ == "__main__":
-    gin_files.run_entry(main)
+    command_line.run_entry(main)

@@ -14,6 +14,8 @@ import typing
 
 import gin
 
+from dglgan_tf.config import gin_internals
+
 _NUMBERS = {int: "an integer", float: "a finite number"}
 _SEQUENCES = (collections.abc.Sequence, collections.abc.Iterable, list, tuple)
 # What a function must take to serve as an argument of this name, where a wrong one
@@ -36,13 +38,12 @@ def check() -> None:
       ValueError: a parameter that does not exist behind `**kwargs`, a value of another
         type than the parameter's, a reference that cannot serve there.
     """
-    for (scope, selector), values in list(gin.config._CONFIG.items()):
-        found = gin.config._REGISTRY[selector]
-        if found.wrapped is gin.config.macro:
+    for scope, short_name, function, values in gin_internals.bindings():
+        if gin_internals.is_macro(function):
             continue
         for parameter, value in values.items():
-            name = f"{scope}/" * bool(scope) + f"{found.name}.{parameter}"
-            _check_binding(name, found.wrapped, parameter, value)
+            name = f"{scope}/" * bool(scope) + f"{short_name}.{parameter}"
+            _check_binding(name, function, parameter, value)
 
 
 def value(configurable: str, parameter: str, default):
@@ -101,27 +102,18 @@ def _wrong_result(gives, parts) -> str | None:
 
 def _arguments(value):
     """Returns the names that a referenced function takes; None for other values."""
-    if not _is_reference(value) or _macro(value) is not None:
+    if not gin_internals.is_reference(value) or _is_macro(value):
         return None
     return list(inspect.signature(value.configurable.wrapped).parameters)
 
 
-def _is_reference(value) -> bool:
-    return isinstance(value, gin.config.ConfigurableReference)
-
-
-def _macro(reference):
-    """Returns the macro's name where a reference is one, else None."""
-    wrapped = reference.configurable.wrapped
-    constant = gin.config._retrieve_constant
-    return (
-        "/".join(reference.scopes) if wrapped in (gin.config.macro, constant) else None
-    )
+def _is_macro(reference) -> bool:
+    return gin_internals.macro_of(reference) is not None
 
 
 def _wrong(value, hint) -> str | None:
     """Returns what a value should have been; None where it is right."""
-    if _is_reference(value):
+    if gin_internals.is_reference(value):
         return _wrong_reference(value, hint)
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         found = [_wrong(value, part) for part in typing.get_args(hint)]
@@ -178,9 +170,9 @@ def _wrong_mapping(value, inside):
 
 
 def _wrong_reference(reference, hint):
-    macro = _macro(reference)
+    macro = gin_internals.macro_of(reference)
     if macro is not None:
-        held = gin.config._CONFIG.get((macro, "gin.macro"), {})
+        held = gin_internals.macro_values(macro)
         if "value" not in held:
             return f"defined: no line says {macro} = ..."
         return _wrong(held["value"], hint)

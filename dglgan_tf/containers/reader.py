@@ -75,7 +75,7 @@ def _read_buffer(buffer):
     if torch_files.is_legacy(buffer):
         return torch_files.read_legacy(buffer)
     if start[0] == 0x80 and len(start) > 1 and 2 <= start[1] <= 5:
-        return unpickle.Unpickler(buffer).load()
+        return unpickle.Unpickler(buffer, nested=torch_files.read_legacy).load()
     raise CheckpointError(f"this is {_looks_like(start)}, not a checkpoint file")
 
 

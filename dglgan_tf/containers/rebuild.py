@@ -31,7 +31,14 @@ class Work:
 
 @dataclasses.dataclass(frozen=True)
 class Name:
-    """A name that the table admits: of a 'function', 'class', 'dict' or 'storage'."""
+    """A name that the table admits.
+
+    Attributes:
+      full: as the file writes it.
+      role: 'function'; 'working', which also spends work; 'nested', which reads a
+        container inside this one; 'class', 'dict', 'type' or 'storage'.
+      target: the function of ours, or the code of a storage's type.
+    """
 
     full: str
     role: str
@@ -59,16 +66,26 @@ def find(module: str, name: str) -> Name:
     return found
 
 
-def call(function, arguments, work: Work):
-    """Carries out a REDUCE instruction with one of our own functions."""
+def call(function, arguments, work: Work, nested=None):
+    """Carries out a REDUCE instruction with one of our own functions.
+
+    Args:
+      function: what the file names, an admitted one or not.
+      arguments: tuple from the file.
+      work: count of work of the file.
+      nested: function (memoryview, work) -> content of a torch container inside this
+        one; None refuses such.
+    """
     if not isinstance(function, Name) or not isinstance(arguments, tuple):
         raise CheckpointError(
             f"the pickle calls {shown(function)}, which is no function"
         )
-    if function.role not in ("function", "working"):
+    if function.role not in ("function", "working", "nested"):
         return new(function, arguments, work)
-    if function.role == "working":
+    if function.role != "function":
         arguments = (work, *arguments)
+    if function.role == "nested":
+        arguments = (nested, *arguments)
     try:
         return function.target(*arguments)
     except TypeError as error:
@@ -125,11 +142,10 @@ def _persistent(meta):
     return Record("torch_utils.persistence", meta)
 
 
-def _nested_storage(work, data):
-    from dglgan_tf.containers import torch_files
-
-    data = arrays.raw_bytes(data)
-    value = torch_files.read_legacy(memoryview(data), work)
+def _nested_storage(nested, work, data):
+    if nested is None:
+        raise CheckpointError("a torch container inside of what can hold none")
+    value = nested(memoryview(arrays.raw_bytes(data)), work)
     if not isinstance(value, arrays.Storage):
         raise CheckpointError("torch.storage._load_from_bytes of something else")
     return value
@@ -163,7 +179,8 @@ def _make_table() -> dict[str, Name]:
         "torch.Size": arrays.size,
         "torch.device": _device,
     }
-    working = {"torch.storage._load_from_bytes": _nested_storage}
+    nested = "torch.storage._load_from_bytes"
+    working = {}
     for core in ("numpy.core", "numpy._core"):
         functions[f"{core}.multiarray._reconstruct"] = arrays.reconstruct
         functions[f"{core}.multiarray.scalar"] = arrays.scalar
@@ -174,6 +191,7 @@ def _make_table() -> dict[str, Name]:
         functions[f"{builtin}.bytearray"] = arrays.make_bytearray
     table = {full: Name(full, "function", f) for full, f in functions.items()}
     table |= {full: Name(full, "working", f) for full, f in working.items()}
+    table[nested] = Name(nested, "nested", _nested_storage)
     for full in ("collections.OrderedDict", "dnnlib.util.EasyDict", "dnnlib.EasyDict"):
         table[full] = Name(full, "dict")
     for full in (

@@ -71,7 +71,12 @@ def read_zip(buffer):
         return storages.setdefault((name, dtype, count), found)
 
     data = _stored(buffer, entries[pickles[0]])
-    return unpickle.Unpickler(data, 0, storage).load()
+    return _pickle(data, 0, storage).load()
+
+
+def _pickle(buffer, position=0, storages=None, work=None):
+    """Returns the reader of a pickle that may hold containers like its own."""
+    return unpickle.Unpickler(buffer, position, storages, work, read_legacy)
 
 
 class _View(io.RawIOBase):
@@ -163,7 +168,7 @@ def read_legacy(buffer, work=None):
     position = 0
     head = []
     for what in ("magic number", "version", "system description"):
-        reader = unpickle.Unpickler(buffer, position, None, work)
+        reader = _pickle(buffer, position, None, work)
         head.append(reader.load())
         position = reader.position
         if what == "magic number" and head[0] != MAGIC_NUMBER:
@@ -184,11 +189,11 @@ def read_legacy(buffer, work=None):
             raise CheckpointError(f"storage {shown(name)} has two different sizes")
         return known
 
-    reader = unpickle.Unpickler(buffer, position, measure, work)
+    reader = _pickle(buffer, position, measure, work)
     reader.load()
-    keys = unpickle.Unpickler(buffer, reader.position, None, work)
+    keys = _pickle(buffer, reader.position, None, work)
     _fill(buffer, storages, keys.load(), keys)
-    return unpickle.Unpickler(buffer, position, measure, work).load()
+    return _pickle(buffer, position, measure, work).load()
 
 
 def _fill(buffer, storages, names, reader):

@@ -23,7 +23,9 @@ class Unpickler:
       position: index of the first byte after the pickle, once `load` returned.
     """
 
-    def __init__(self, buffer, position: int = 0, storages=None, work=None):
+    def __init__(
+        self, buffer, position: int = 0, storages=None, work=None, nested=None
+    ):
         """Prepares to read.
 
         Args:
@@ -32,11 +34,14 @@ class Unpickler:
           storages: function (persistent id) -> `arrays.Storage` for torch
             containers; None refuses persistent ids.
           work: the count of work that this pickle shares with others of its file.
+          nested: function (memoryview, work) that reads a torch container inside the
+            pickle, such as `torch_files.read_legacy`; None refuses them.
         """
         self.buffer = buffer
         self.position = position
         self._storages = storages
         self._work = work or rebuild.Work()
+        self._nested = nested
         self._stack = []
         self._memo = {}
 
@@ -204,7 +209,7 @@ class Unpickler:
 
     def _reduce(self):
         arguments = self._pop()
-        self._push(rebuild.call(self._pop(), arguments, self._work))
+        self._push(rebuild.call(self._pop(), arguments, self._work, self._nested))
 
     def _new(self):
         arguments = self._pop()

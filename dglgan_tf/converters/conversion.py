@@ -7,7 +7,7 @@ import numpy as np
 
 from dglgan_tf.containers.errors import CheckpointError
 from dglgan_tf.converters import exporting, loading, result
-from dglgan_tf.foundation import atomic, pictures, seeding
+from dglgan_tf.foundation import atomic, pictures, seeding, sentences
 
 NETWORKS_FILE = "networks.safetensors"
 SHEET_PIXELS = 2048
@@ -192,10 +192,10 @@ def contact_sheet(generator, count: int | None = None) -> np.ndarray:
 
 def _next_step(loaded, dest: Path) -> str:
     path = dest / NETWORKS_FILE
-    if loaded.discriminator is None:
-        return f"next: python -m dglgan_tf.sample --network={path} --grid"
-    return (
-        "next: name it as the teacher, "
-        f"--gin_param=\"train.teachers = ['{path}']\", or look at it: "
-        f"python -m dglgan_tf.sample --network={path} --grid"
+    look = sentences.command(
+        "python", "-m", "dglgan_tf.sample", f"--network={path}", "--grid"
     )
+    if loaded.discriminator is None:
+        return f"next: {look}"
+    teacher = sentences.command(f"--gin_param=train.teachers = {[str(path)]}")
+    return f"next: name it as the teacher, {teacher}, or look at it: {look}"

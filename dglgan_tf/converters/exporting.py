@@ -1,28 +1,41 @@
 """From our networks to files of other code bases."""
 
-import importlib
 from pathlib import Path
 
 from dglgan_tf.containers.errors import CheckpointError
 from dglgan_tf.converters import result, writer
+from dglgan_tf.converters.biggan import pytorch
+from dglgan_tf.converters.stylegan2 import ada, rosinality, tf1
 
 LAYOUTS = {
-    "ada": "stylegan2.ada",
-    "rosinality": "stylegan2.rosinality",
-    "tf1": "stylegan2.tf1",
-    "biggan_pytorch": "biggan.pytorch",
+    "ada": ada,
+    "rosinality": rosinality,
+    "tf1": tf1,
+    "biggan_pytorch": pytorch,
 }
 SUFFIXES = {"ada": ".pt", "rosinality": ".pt", "tf1": ".pkl"}
 
 
 def export_checkpoint(networks, path, to: str) -> list[Path]:
-    """Writes networks; see `dglgan_tf.converters.export_checkpoint`."""
+    """Writes networks in the layout of another code base.
+
+    Args:
+      networks: {role: network} with the roles 'generator', 'generator_ema',
+        'discriminator', or a `result.Loaded`.
+      path: file to write; a folder for 'biggan_pytorch'.
+      to: 'ada', 'rosinality', 'tf1' or 'biggan_pytorch'.
+
+    Returns:
+      Paths of the files written.
+
+    Raises:
+      CheckpointError: the layout cannot hold such a network.
+    """
     if to not in LAYOUTS:
         raise CheckpointError(f"to={to!r} must be one of {sorted(LAYOUTS)}")
     if isinstance(networks, result.Loaded):
         networks = roles(networks)
-    module = importlib.import_module(f"dglgan_tf.converters.{LAYOUTS[to]}")
-    tree = module.export(networks)
+    tree = LAYOUTS[to].export(networks)
     path = Path(path)
     if to == "biggan_pytorch":
         for name, state in tree.items():

@@ -1,23 +1,17 @@
 """From a path to networks: finds the format, loads it and reports what was found."""
 
 import hashlib
-import importlib
 import re
 from pathlib import Path
 
 from dglgan_tf.containers import reader
 from dglgan_tf.containers.errors import CheckpointError, Record, shown
 from dglgan_tf.converters import describe, result
+from dglgan_tf.converters.biggan import deep_hf, pytorch, studiogan, tfhub
+from dglgan_tf.converters.stylegan2 import ada, rosinality, tf1
+from dglgan_tf.networks import base, files
 
-FORMATS = (
-    "stylegan2.tf1",
-    "stylegan2.ada",
-    "stylegan2.rosinality",
-    "biggan.deep_hf",
-    "biggan.pytorch",
-    "biggan.studiogan",
-    "biggan.tfhub",
-)
+FORMATS = (tf1, ada, rosinality, deep_hf, pytorch, studiogan, tfhub)
 # What damaged contents raise in a family module, which takes them for sound.
 _CONTENTS = (TypeError, KeyError, IndexError, AttributeError, ArithmeticError)
 _LEFTOVERS = r"^(\w*optim\w*|args|ada_aug_p|augment_pipe|training_set_kwargs)$"
@@ -25,7 +19,22 @@ FAMILIES = {"StyleGAN2": "stylegan2", "BigGAN": "biggan", "BigGANDeep": "biggan_
 
 
 def load_checkpoint(path, config=None) -> result.Loaded:
-    """Loads networks; see `dglgan_tf.converters.load_checkpoint`."""
+    """Loads an official checkpoint, or one of ours.
+
+    Args:
+      path: NVIDIA `.pkl`, rosinality `.pt`, BigGAN-PyTorch `.pth` or folder,
+        HuggingFace BigGAN-deep folder, TF-Hub SavedModel folder, StudioGAN `.pth`,
+        our `.safetensors` or a folder with one.
+      config: dict of constructor arguments that overrides what the file implies; those
+        of the discriminator alone under the key 'discriminator'.
+
+    Returns:
+      generator (moving average or only one), generator_raw, discriminator, family,
+      config, report.
+
+    Raises:
+      CheckpointError: with one sentence.
+    """
     path = Path(path)
     if config is not None and not isinstance(config, dict):
         raise CheckpointError(f"config={shown(config)} must be a dict of arguments")
@@ -87,8 +96,7 @@ def _note_leftovers(tree, report):
 
 def find_format(tree):
     """Returns the family module that reads a tree, or None."""
-    for name in FORMATS:
-        module = importlib.import_module(f"dglgan_tf.converters.{name}")
+    for module in FORMATS:
         if module.detect(tree):
             return module
     return None
@@ -108,8 +116,6 @@ def _own_file(path: Path) -> Path | None:
 
 
 def _load_own(path: Path, config) -> result.Loaded:
-    from dglgan_tf.networks import files
-
     if config:
         raise CheckpointError(
             "a checkpoint of this package states its configuration: leave config out"
@@ -142,8 +148,8 @@ def hashes(path: Path):
     """Returns the SHA-256 of a file, or {name: SHA-256} of a folder's files."""
     path = Path(path)
     if path.is_dir():
-        files = sorted(p for p in path.rglob("*") if p.is_file())
-        return {str(p.relative_to(path)): hashes(p) for p in files}
+        inside = sorted(p for p in path.rglob("*") if p.is_file())
+        return {str(p.relative_to(path)): hashes(p) for p in inside}
     if not path.is_file():
         return {p.name: hashes(p) for p in sorted(path.parent.glob(f"{path.name}.*"))}
     digest = hashlib.sha256()
@@ -154,8 +160,6 @@ def hashes(path: Path):
 
 
 def _parameters(loaded) -> dict[str, int]:
-    from dglgan_tf.networks import base
-
     counts = {}
     for role in ("generator", "generator_raw", "discriminator"):
         network = getattr(loaded, role)

@@ -4,11 +4,8 @@ The trees hold dicts, lists, tuples, text, numbers, None, numpy arrays and `Reco
 TF1 networks: what `reader.read` returns.
 """
 
-import contextlib
 import io
-import os
 import struct
-import tempfile
 import zipfile
 from pathlib import Path
 
@@ -16,6 +13,7 @@ import numpy as np
 
 from dglgan_tf.containers.errors import CheckpointError, Record, shown
 from dglgan_tf.converters.stylegan2 import nvidia
+from dglgan_tf.foundation import atomic
 
 _TORCH_STORAGES = {
     "float32": "FloatStorage",
@@ -48,7 +46,7 @@ def write_torch(path, tree) -> None:
     pickler = _Pickler(2, emit_array, ordered=True)
     data = pickler.dump(tree)
     stem = Path(path).stem
-    with _replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
+    with atomic.writing(path) as file, zipfile.ZipFile(file, "w") as archive:
         archive.writestr(f"{stem}/data.pkl", data)
         archive.writestr(f"{stem}/byteorder", "little")
         for index, array in enumerate(storages):
@@ -64,28 +62,9 @@ def write_pickle(path, tree) -> None:
     Raises:
       CheckpointError: something in the tree that has no place there.
     """
-    with _replacing(path) as file:
+    with atomic.writing(path) as file:
         pickler = _Pickler(4, lambda p, array: p.numpy(array), ordered=False)
         file.write(pickler.dump(tree))
-
-
-@contextlib.contextmanager
-def _replacing(path):
-    """Gives a temporary file that takes the path's place when all went well."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
-        raise
 
 
 class _Pickler:

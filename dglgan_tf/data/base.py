@@ -29,8 +29,11 @@ class Source:
         that samples can be stretched back; None where they were not.
       names: of the images, with folders; empty where they have none.
       notes: what lies there and is not read, one sentence for each kind.
+      description: how it was opened, see `dglgan_tf.data.origin`; None where that
+        cannot be said.
     """
 
+    description: dict | None = None
     in_memory = False
     stretched: tuple[int, int] | None = None
     names: Sequence[str] = ()

@@ -109,6 +109,11 @@ class EncodedSource(base.Source):
             )
 
     @property
+    def conversion(self) -> Conversion:
+        """How the stored images become the model's."""
+        return self._conversion
+
+    @property
     def names(self) -> list[str]:
         """Names of the images, in order."""
         return self._reader.names

@@ -210,7 +210,7 @@ def check_size(height: int, width: int) -> None:
         raise ValueError(f"the size {height}x{width} must be at least 1x1.")
     if height * width > most:
         raise ValueError(
-            f"the size {height}x{width} has more than {most / 1e6:.0f} megapixels: "
+            f"the size {height}x{width} has more than {most // 1_000_000} megapixels: "
             "choose a smaller resolution."
         )
 
@@ -245,9 +245,9 @@ def _opened(data: bytes | Path):
 
 def _too_many_pixels() -> str:
     return (
-        f"has more than {2 * Image.MAX_IMAGE_PIXELS / 1e6:.0f} megapixels (a guard "
-        "against files made to fill the memory; --max_megapixels of the tool or "
-        "data.Conversion.max_megapixels raises it)"
+        f"has more than {2 * Image.MAX_IMAGE_PIXELS // 1_000_000} megapixels (a guard "
+        "against files made to fill the memory; --max_megapixels of dglgan_tf.prepare "
+        "or data.Conversion.max_megapixels in gin raises it)"
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import gin
 import numpy as np
 
-from dglgan_tf.data import base, bounded, catalog, encoded, idx, stored
+from dglgan_tf.data import base, bounded, catalog, encoded, idx, origin, stored
 
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
 FASHION_MNIST_FOLDER = Path("/usr/share/datasets/fashion-mnist")
@@ -29,6 +29,7 @@ FASHION_MNIST_CLASSES = (
 
 
 @gin.configurable(module="data")
+@origin.recorded
 def embedded(resolution: int | None = 32) -> base.Source:
     """Opens the images that ship with the package.
 
@@ -45,6 +46,7 @@ def embedded(resolution: int | None = 32) -> base.Source:
 
 
 @gin.configurable(module="data")
+@origin.recorded
 def fashion_mnist(
     split: str = "train", folder: str | None = None, resolution: int | None = 32
 ) -> base.Source:
@@ -71,6 +73,7 @@ def fashion_mnist(
 
 
 @gin.configurable(module="data")
+@origin.recorded
 def idx_files(
     folder: str,
     split: str = "train",
@@ -97,6 +100,7 @@ def idx_files(
 
 
 @gin.configurable(module="data")
+@origin.recorded
 def synthetic(
     num_examples: int = 256,
     resolution: int = 32,
@@ -141,6 +145,7 @@ def synthetic(
 
 
 @gin.configurable(module="data")
+@origin.recorded
 def subset(source: base.Source, max_images: int, seed: int | None = 0) -> base.Source:
     """Keeps some images, chosen at random but the same ones every time.
 
@@ -161,8 +166,13 @@ def subset(source: base.Source, max_images: int, seed: int | None = 0) -> base.S
 
 
 @gin.configurable(module="data")
+@origin.recorded
 def open_source(
-    name: str, labels: str = "auto", split: str = "train", resolution: int | None = None
+    name: str,
+    labels: str = "auto",
+    split: str = "train",
+    resolution: int | None = None,
+    conversion: encoded.Conversion | None = None,
 ) -> base.Source:
     """Opens whatever a name or a path means; what `--data=` takes.
 
@@ -174,9 +184,12 @@ def open_source(
       split: for sources that have several.
       resolution: which one of NVIDIA's TFRecords; pads idx images. Other sizes are
         asked for by `Conversion`.
+      conversion: of encoded images to the model's size and channels.
     """
     found = find(name, labels, split, resolution)
-    return found if isinstance(found, base.Source) else encoded.EncodedSource(found)
+    if isinstance(found, base.Source):
+        return found
+    return encoded.EncodedSource(found, conversion)
 
 
 def find(

@@ -17,6 +17,7 @@ from dglgan_tf.data import (
     databases,
     encoded,
     manifests,
+    origin,
     readers,
     records,
 )
@@ -24,6 +25,7 @@ from dglgan_tf.data import labels as class_labels
 
 
 @gin.configurable(module="data")
+@origin.recorded
 def images(
     path: str, labels: str = "auto", conversion: encoded.Conversion | None = None
 ) -> base.Source:
@@ -42,6 +44,7 @@ def images(
 
 
 @gin.configurable(module="data")
+@origin.recorded
 def tfds(
     name: str,
     split: str = "train",
@@ -64,6 +67,7 @@ def tfds(
 
 
 @gin.configurable(module="data")
+@origin.recorded
 def tfrecords(
     folder: str, labels: str = "auto", conversion: encoded.Conversion | None = None
 ) -> base.Source:
@@ -80,6 +84,7 @@ def tfrecords(
 
 
 @gin.configurable(module="data")
+@origin.recorded
 def nvidia_tfrecords(
     folder: str, resolution: int | None = None, labels: str = "auto"
 ) -> base.Source:
@@ -94,6 +99,7 @@ def nvidia_tfrecords(
 
 
 @gin.configurable(module="data")
+@origin.recorded
 def hdf5(path: str, max_memory_gb: float = 4.0) -> base.Source:
     """Opens an HDF5 file of BigGAN-PyTorch (`imgs`, `labels`).
 
@@ -105,6 +111,7 @@ def hdf5(path: str, max_memory_gb: float = 4.0) -> base.Source:
 
 
 @gin.configurable(module="data")
+@origin.recorded
 def lmdb(path: str, conversion: encoded.Conversion | None = None) -> base.Source:
     """Opens LMDB databases of LSUN.
 
@@ -117,6 +124,7 @@ def lmdb(path: str, conversion: encoded.Conversion | None = None) -> base.Source
 
 
 @gin.configurable(module="data")
+@origin.recorded
 def ilsvrc(
     path: str, split: str = "train", conversion: encoded.Conversion | None = None
 ) -> base.Source:

@@ -28,7 +28,8 @@ from dglgan_tf.deploy import (
     saved_model,
     tflite,
 )
-from dglgan_tf.foundation import seeding
+from dglgan_tf.foundation import run_directory, seeding
+from dglgan_tf.networks import files as weight_files
 from dglgan_tf.sampling import sampler
 
 FORMATS = ("saved_model", "tflite", "onnx")
@@ -43,7 +44,7 @@ class Request:
     """What to export and how to check it.
 
     Attributes:
-      network: name as `sampler.load_generator` takes it.
+      network: name as `run_directory.find_weights` takes it.
       outdir: folder to write; new, empty, or an earlier export.
       formats: of `FORMATS`.
       noise: 'const' or 'none'.
@@ -67,7 +68,7 @@ class Request:
     batch: int = 1
     static: bool = False
     separate: bool = False
-    judge: quality.Judge | None = None
+    judge: quality.Distance | None = None
 
 
 def run(request: Request) -> dict:
@@ -81,7 +82,8 @@ def run(request: Request) -> dict:
       ValueError: the request, a missing package, or a target that holds other things.
     """
     _check(request)
-    network, info = sampler.load_generator(request.network)
+    path = run_directory.find_weights(request.network)
+    network, info = weight_files.load_generator(path)
     facts = sampler.generator_facts(network, request.noise, info)
     sampler.prepare(network)
     source = {"file": info["file"], "role": info["role"], "sha256": _hash(info["file"])}

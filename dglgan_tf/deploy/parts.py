@@ -7,6 +7,7 @@ import numpy as np
 
 from dglgan_tf.compat import tf
 from dglgan_tf.deploy import saved_model
+from dglgan_tf.foundation import batches
 from dglgan_tf.sampling import sampler
 
 
@@ -102,7 +103,6 @@ def in_batches(run: Callable, given: dict, batch: int | None) -> np.ndarray:
         return run(given)
     count = max(len(value) for value in given.values() if np.ndim(value))
     made = []
-    for start in range(0, count, batch):
-        rows = np.arange(start, start + batch) % count
+    for rows in batches.filled(count, batch):
         made.append(run({k: v[rows] if np.ndim(v) else v for k, v in given.items()}))
     return np.concatenate(made)[:count]

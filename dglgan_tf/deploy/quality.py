@@ -11,31 +11,25 @@ from collections.abc import Callable
 import numpy as np
 from absl import logging
 
-from dglgan_tf.metrics import evaluator, image_sets
+from dglgan_tf.sampling import sampler
 
 DEFAULT = "kid1k[efficientnet_lite0]"
 PATIENCE_SECONDS = 300.0
 _SMALL = 128  # px; larger images are made a few at a time
 
 
-class Judge:
-    """One metric against one set of real images.
+class Distance:
+    """One metric of every file against one set of real images.
 
     Args:
-      judge: its first metric is used; the caller closes it.
-      weights: number of classes -> [num_classes] how often each is drawn, or None
-        for equally; None = equally.
+      judge: an `evaluation.judge.Judge`, whose first metric is used: it makes what is
+        judged of a sampler, and judges it. The caller closes it.
       patience: seconds that one file's images may take; a file that is slower is left
         out, and the report says so. None waits.
     """
 
-    def __init__(
-        self,
-        judge: evaluator.Evaluator,
-        weights: Callable[[int], np.ndarray | None] | None = None,
-        patience: float | None = PATIENCE_SECONDS,
-    ):
-        self._judge, self._weights, self._patience = judge, weights, patience
+    def __init__(self, judge, patience: float | None = PATIENCE_SECONDS):
+        self._judge, self._patience = judge, patience
         self.metric = judge.metrics[0].name
 
     def measure(self, runners: dict[str, Callable], facts) -> dict:
@@ -54,7 +48,7 @@ class Judge:
         for name, run in runners.items():
             try:
                 self._check_time(run, facts)
-                score = self._judge.evaluate(self._subject(run, facts))[0]
+                score = self._judge.evaluate(self._subject(name, run, facts))[0]
             except (ValueError, RuntimeError, OSError) as error:
                 left_out[name] = " ".join(str(error).split())
                 logging.warning("%s of %s is left out: %s", self.metric, name, error)
@@ -63,15 +57,15 @@ class Judge:
             found["floor"], found["protocol"] = score["floor"], score["protocol"]
         return {**found, "left_out": left_out}
 
-    def _subject(self, run, facts):
-        protocol = {"truncation": None, "weights": "exported", "noise": facts.noise}
-        return image_sets.GeneratedImages(
-            lambda z, labels: run(z, labels, facts.untruncated),
-            facts.z_dim,
-            facts.num_classes,
-            self._weights(facts.num_classes) if self._weights else None,
+    def _subject(self, name, run, facts):
+        def generate(z, labels, truncation, seed):
+            del truncation, seed
+            labels = None if labels is None else labels.numpy()
+            return run(z.numpy(), labels, facts.untruncated)
+
+        return self._judge.subject(
+            sampler.Sampler(facts, generate, name),
             batch_size=32 if facts.resolution <= _SMALL else 4,
-            protocol=protocol,
         )
 
     def _check_time(self, run, facts):

@@ -120,5 +120,5 @@ def find_weights(name: str, siblings=None) -> Path:
             return snapshot
     raise ValueError(
         f"no weights at {name!r}: put a .safetensors file there (official checkpoints: "
-        "tools/convert_checkpoint.py), or name a run directory that holds a snapshot"
+        "python -m dglgan_tf.convert), or name a run directory that holds a snapshot"
     )

@@ -9,12 +9,12 @@ import numpy as np
 
 from dglgan_tf.data import images as data_images
 from dglgan_tf.data import pipeline, sources
-from dglgan_tf.foundation import atomic, pictures, seeding
+from dglgan_tf.foundation import atomic, pictures, run_directory, seeding
 from dglgan_tf.gallery import animation, neighbours, projector, sheets
 from dglgan_tf.gallery import view as views
 from dglgan_tf.metrics import extractors
-from dglgan_tf.networks import codes
-from dglgan_tf.sampling import paths, sampler
+from dglgan_tf.networks import codes, files
+from dglgan_tf.sampling import paths
 
 SWEEPS = {"w": (0.0, 0.25, 0.5, 0.7, 0.85, 1.0), "z": (0.1, 0.5, 1.0, 1.5, 2.0, 5.0)}
 
@@ -78,14 +78,15 @@ class Gallery:
     """Networks side by side.
 
     Args:
-      networks: {name shown: name as `sampler.load_generator` takes it}.
+      networks: {name shown: name as `run_directory.find_weights` takes it}.
       wanted: what is shown.
     """
 
     def __init__(self, networks: dict[str, str], wanted: Wanted):
         self._views, self._names, self._wanted = {}, (), wanted
         for name, path in networks.items():
-            network, info = sampler.load_generator(path)
+            file = run_directory.find_weights(str(path))
+            network, info = files.load_generator(file)
             self._views[name] = views.View(network, wanted.psi)
             self._names = tuple(info.get("class_names", ())) or self._names
 

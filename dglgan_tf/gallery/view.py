@@ -3,7 +3,7 @@
 import numpy as np
 
 from dglgan_tf.compat import tf
-from dglgan_tf.foundation import seeding
+from dglgan_tf.foundation import batches, seeding
 from dglgan_tf.networks import base, codes
 from dglgan_tf.sampling import sampler, truncation
 
@@ -69,9 +69,7 @@ class View:
           weights: [N, num_classes] of a conditional network, else None.
         """
         parts = []
-        for start in range(0, len(wanted), self._batch):
-            # the last batch is filled up, so that one shape is traced
-            rows = np.arange(start, start + self._batch) % len(wanted)
+        for rows in batches.filled(len(wanted), self._batch):
             own = None if weights is None else tf.constant(weights[rows])
             parts.append(self._decode(tf.constant(wanted[rows]), own).numpy())
         return np.concatenate(parts)[: len(wanted)]

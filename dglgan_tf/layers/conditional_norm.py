@@ -259,7 +259,7 @@ def accumulate_statistics(generator, batches) -> int:
 
     Args:
       generator: called as `generator(z, labels, training=True)`.
-      batches: yields (z, labels) of equal sizes; labels may be None.
+      batches: yields (z [N, z_dim] float32, labels [N] int or None), N constant.
 
     Returns:
       The number of passes.

@@ -19,7 +19,16 @@ GAINS = {"linear": 1.0, "lrelu": math.sqrt(2.0)}
 
 
 def activate(x: tf.Tensor, activation: str, clamp: float | None) -> tf.Tensor:
-    """Leaky ReLU (or nothing) and the clamp; the gain is in `x` already."""
+    """Returns the activation of x, clamped; the gain is in x already.
+
+    Args:
+      x: [...], any shape and floating type.
+      activation: 'linear' or 'lrelu' (slope 0.2).
+      clamp: bound of the absolute value; None = none.
+
+    Returns:
+      [...], the shape and type of x.
+    """
     if activation == "lrelu":
         x = activation_ops.leaky_relu(x, SLOPE)
     if clamp is not None:
@@ -133,7 +142,17 @@ class EqualizedConv(keras.layers.Layer):
 
 
 def convolve(x, kernel, resample_by: str, fir) -> tf.Tensor:
-    """Convolution at the same, double or half resolution ('none', 'up', 'down')."""
+    """Convolves at the same, double or half resolution.
+
+    Args:
+      x: [N, H, W, C].
+      kernel: [k, k, C, C'] of the type of x.
+      resample_by: 'none', 'up' or 'down'.
+      fir: [f, f] resampling filter; not used with 'none'.
+
+    Returns:
+      [N, H', W', C'], H' = H, 2H or H / 2.
+    """
     if resample_by == "up":
         return resample.up_conv(x, kernel, fir)
     if resample_by == "down":
@@ -142,7 +161,15 @@ def convolve(x, kernel, resample_by: str, fir) -> tf.Tensor:
 
 
 def enter_conv(owner, x, y, size: int, resample_by: str, fir) -> None:
-    """Enters a convolution from `x` to `y`, and its filter pass, in the ledger."""
+    """Enters a convolution and its filter pass in the ledger.
+
+    Args:
+      owner: the layer.
+      x, y: [N, H, W, C] and [N, H', W', C'], input and output of the convolution.
+      size: height and width of the kernel.
+      resample_by: 'none', 'up' or 'down'.
+      fir: [f, f] resampling filter.
+    """
     batch, height, width, channels = y.shape
     output = (batch or 1) * height * width * channels * size**2 * x.shape[-1]
     if resample_by == "up":
@@ -157,7 +184,7 @@ def enter_conv(owner, x, y, size: int, resample_by: str, fir) -> None:
 
 
 def enter_filter(owner, x, fir) -> None:
-    """Enters one filter pass with output like `x` in the ledger."""
+    """Enters a pass of the filter `fir` [f, f] with output x [N, H, W, C]."""
     batch, height, width, channels = x.shape
     ledger.enter(
         owner, "filter", (batch or 1) * height * width * channels * fir.size, x.shape

@@ -48,7 +48,7 @@ class Noise(keras.layers.Layer):
 
 
 def check_mode(mode: str, seed) -> None:
-    """Raises ValueError for an unknown mode, or random noise without a seed."""
+    """Raises ValueError for an unknown mode, or 'random' with no seed ([2] int32)."""
     if mode not in MODES:
         raise ValueError(f"noise={mode!r} must be one of {MODES}")
     if mode == "random" and seed is None:

@@ -1,7 +1,7 @@
 """Gradient checkpointing: a block's activations are computed twice and not kept.
 
 The forward pass keeps what enters a block; when a gradient is taken the block runs
-once more and its inner activations live only then (Chen et al. 2016, 1604.06174).
+once more and its inner activations are held only then (Chen et al. 2016, 1604.06174).
 Gradients of any order are those of the plain block. A gradient of a gradient (R1, path
 length) keeps the second run's activations, so there the peak hardly falls.
 """
@@ -20,9 +20,12 @@ def run(function: Callable, x: tf.Tensor, *others: tf.Tensor) -> tf.Tensor:
     follow from seeds.
 
     Args:
-      function: of these tensors; reads variables as it likes, assigns none.
-      x: features, of a floating type.
-      others: further tensors that gradients go to.
+      function: of these tensors, returns one; may read variables, assigns none.
+      x: [N, ...] features, of a floating type.
+      others: further tensors of any shape that gradients go to.
+
+    Returns:
+      [N, ...], what the function returns.
     """
     state = updates.snapshot()
 

@@ -1,7 +1,8 @@
-"""Activations after the blocks of a network, for whoever asks.
+"""The outputs of a network's blocks, kept on request.
 
-A network hands the output of each block to `record`; inside `collect` they are kept by
-their side length. Outside of it nothing happens. Everything is Python while tracing.
+Networks call `record` with the output of each block. Inside `collect` the outputs are
+kept by their height; outside of it `record` does nothing. Both are Python code that
+runs while a function is traced, so a compiled step has no trace of them.
 """
 
 import contextlib
@@ -27,7 +28,7 @@ def collect():
 
 
 def record(x: tf.Tensor) -> None:
-    """Hands over the output of a block.
+    """Keeps the output of a block where a `collect` is open.
 
     Args:
       x: [N, side, side, C].
@@ -41,7 +42,7 @@ def widths(call: Callable[[], tf.Tensor]) -> dict[int, int]:
     """Returns {side: channels} of a call; it is traced and never run.
 
     Args:
-      call: calls one network.
+      call: () -> tensor of any shape; calls one network.
     """
     with updates.collect(), collect() as found:
         tf.function(call, autograph=False).get_concrete_function()

@@ -1,4 +1,4 @@
-"""State that a forward pass changes, handed out instead of assigned.
+"""State that a forward pass changes, returned instead of assigned.
 
 A training-mode call of a network moves statistics: spectral-norm vectors, BatchNorm
 moments, `w_avg`. Under XLA and on several replicas such variables cannot be assigned
@@ -25,7 +25,7 @@ class Update:
 
     Attributes:
       variable: created with `synchronization=ON_READ`.
-      value: tensor of the variable's shape.
+      value: [...] tensor of the variable's shape and type.
       average: whether replicas computed different values (they depend on the data)
         and take the mean; False where all replicas hold the same value.
     """
@@ -61,7 +61,11 @@ def replay(state: list[Update] | None):
 
 
 def current(variable: tf.Variable) -> tf.Tensor:
-    """Returns the variable's newest value: recorded in this block, or stored."""
+    """Returns the variable's newest value: recorded in this block, or stored.
+
+    Returns:
+      [...], the shape and type of the variable.
+    """
     for update in _UPDATES.get() or ():
         if update.variable is variable:
             return update.value
@@ -69,7 +73,12 @@ def current(variable: tf.Variable) -> tf.Tensor:
 
 
 def record(variable: tf.Variable, value: tf.Tensor, average: bool) -> None:
-    """Sets the variable's next value (see `Update`); no gradient flows through it."""
+    """Sets the variable's next value; no gradient flows through it.
+
+    Args:
+      variable, average: as in `Update`.
+      value: [...], the shape and type of the variable.
+    """
     value = tf.stop_gradient(value)
     updates = _UPDATES.get()
     if updates is None:

@@ -87,12 +87,17 @@ class Collector:
         self.count += len(features)
 
     def finish(self) -> None:
-        """Joins the labels; called once after the last image."""
+        """Joins the labels to one array [N] int64; called once after the last image."""
         self.labels = np.concatenate([self.labels, *self._labels])
         self._labels = []
 
     def class_moments(self, label: int, count: int | None) -> frechet.StreamingMoments:
-        """Returns the moments of the first `count` (None = all) images of a class."""
+        """Returns the moments, over [n, D] features, of a class's images.
+
+        Args:
+          label: the class.
+          count: how many of its images, from the first; None = all.
+        """
         rows = np.flatnonzero(self.labels == label)[:count]
         stream = frechet.StreamingMoments(self.dimension)
         for start in range(0, len(rows), feature_store.BLOCK):
@@ -151,7 +156,7 @@ class FromStatistics:
         self.store = None if features is None else feature_store.ArrayStore(features)
 
     def result(self) -> frechet.Moments:
-        """Returns the file's moments."""
+        """Returns the file's moments: mean [D], covariance [D, D]."""
         return self._moments
 
     def close(self) -> None:

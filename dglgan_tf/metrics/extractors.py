@@ -146,7 +146,15 @@ def efficientnet_lite0_extractor(
 
 
 def inception_normalise(x: tf.Tensor, resize_mode: str) -> tf.Tensor:
-    """Maps [0, 255] to about [-1, 1] as the package with that resizing does."""
+    """Maps [0, 255] to about [-1, 1] as the package with that resizing does.
+
+    Args:
+      x: [N, H, W, 3] float32.
+      resize_mode: of `resize.MODES`.
+
+    Returns:
+      [N, H, W, 3] float32.
+    """
     if resize_mode == "legacy_pytorch":
         return x * (2.0 / 255.0) - 1.0
     return (x - 128.0) / 128.0

@@ -24,7 +24,7 @@ class Selection:
         return len(self.indices)
 
     def rows(self, chosen) -> np.ndarray:
-        """Returns the rows [n, D] float32 at positions of this selection."""
+        """Returns the rows [n, D] float32 at positions [n] int of this selection."""
         return self.store.rows([self.indices[int(i)] for i in chosen])
 
     def blocks(self, size: int = BLOCK) -> Iterator[np.ndarray]:
@@ -58,7 +58,7 @@ class FeatureStore:
         return os.fstat(self._file.fileno()).st_size // (4 * self.dimension)
 
     def append(self, features: np.ndarray) -> None:
-        """Adds rows [n, dimension]."""
+        """Adds rows [n, dimension], stored as float32."""
         self._file.write(np.ascontiguousarray(features, "<f4").tobytes())
 
     def read(self, start: int, stop: int) -> np.ndarray:
@@ -69,7 +69,7 @@ class FeatureStore:
         return np.frombuffer(data, "<f4").reshape(stop - start, self.dimension)
 
     def rows(self, indices) -> np.ndarray:
-        """Returns the rows [n, dimension] float32 of the given indices."""
+        """Returns the rows [n, dimension] float32 of the indices [n] int."""
         out = np.empty((len(indices), self.dimension), "<f4")
         for place, index in enumerate(indices):
             out[place] = self.read(index, index + 1)
@@ -96,11 +96,11 @@ class ArrayStore:
         return len(self._array)
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        """Returns rows start to stop."""
+        """Returns rows start to stop, [stop - start, D]."""
         return self._array[start:stop]
 
     def rows(self, indices) -> np.ndarray:
-        """Returns the rows of the given indices."""
+        """Returns the rows [n, D] of the indices [n] int."""
         return self._array[list(indices)]
 
     def select(self, indices: range) -> Selection:
@@ -109,5 +109,5 @@ class ArrayStore:
 
 
 def selection(array: np.ndarray) -> Selection:
-    """Returns all rows of an array as a selection."""
+    """Returns all rows of an array [N, D] as a selection."""
     return ArrayStore(array).select(range(len(array)))

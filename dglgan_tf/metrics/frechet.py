@@ -60,7 +60,7 @@ class StreamingMoments:
         self.count = total
 
     def result(self) -> Moments:
-        """Returns the moments of all rows so far.
+        """Returns the moments of all rows so far: mean [D], covariance [D, D].
 
         Raises:
           ValueError: fewer than two rows.

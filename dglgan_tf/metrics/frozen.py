@@ -72,13 +72,17 @@ class Convolution(keras.layers.Layer):
 def folded(
     tensors: dict[str, np.ndarray], convolution: str, norm: str, epsilon: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns (kernel, bias), float64, of a convolution followed by batch norm.
+    """Returns a convolution followed by batch norm as one convolution.
 
     Args:
       tensors: a PyTorch state dict.
       convolution: prefix of the convolution (`<prefix>.weight`, no bias).
       norm: prefix of the batch norm (`weight`, `bias`, `running_mean`, `running_var`).
       epsilon: added to the variance.
+
+    Returns:
+      kernel: [outputs, inputs / groups, height, width] float64.
+      bias: [outputs] float64.
     """
     kernel = tensors[f"{convolution}.weight"].astype(np.float64)
     gain, offset, mean, variance = (

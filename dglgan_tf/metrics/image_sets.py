@@ -52,7 +52,11 @@ class StoredImages:
     fingerprint: str | None = None
 
     def draw(self, count: int | None, balanced: bool = False, seed: int = 0) -> Batches:
-        """Yields the stored images; the caller stops when it has enough."""
+        """Yields the stored images, all of them: (images [n, H, W, C], labels [n]).
+
+        The arguments of `GeneratedImages.draw` are not used; the caller stops when it
+        has enough.
+        """
         del count, balanced, seed
         return self.batches()
 
@@ -114,7 +118,14 @@ class GeneratedImages:
             )
 
     def latents(self, count: int, balanced: bool, seed: int) -> Batches:
-        """Yields (z, labels) of `batch_size` each until at least `count` are out."""
+        """Yields batches of latents and labels until there are at least `count`.
+
+        Args:
+          count, balanced, seed: as in `draw`.
+
+        Yields:
+          z [batch_size, z_dim] float32, labels [batch_size] int32 or None.
+        """
         z_rng, label_rng = (np.random.default_rng([seed, part]) for part in (0, 1))
         for start in range(0, count, self.batch_size):
             z = z_rng.standard_normal((self.batch_size, self.z_dim), np.float32)
@@ -135,7 +146,16 @@ class GeneratedImages:
         return np.minimum(found, self.num_classes - 1).astype(np.int32)
 
     def pairs(self, count: int, seed: int) -> Iterator[tuple]:
-        """Yields (z0, z1, t, labels) of half a batch each, until `count` are out."""
+        """Yields ends of paths and positions on them until there are at least `count`.
+
+        Args:
+          count: number of pairs.
+          seed: of latents, labels and positions.
+
+        Yields:
+          z0, z1 [n, z_dim] float32, t [n] in [0, 1), labels [n] int32 or None; n is
+          half of batch_size.
+        """
         z_rng, label_rng, t_rng = (np.random.default_rng([seed, p]) for p in (2, 3, 4))
         size = max(self.batch_size // 2, 1)
         for start in range(0, count, size):
@@ -151,6 +171,9 @@ class GeneratedImages:
           count: number of images.
           balanced: label i % num_classes instead of random labels.
           seed: of latents and labels.
+
+        Yields:
+          images [n, H, W, C] uint8, labels [n] int32 or None; n <= batch_size.
         """
         done = 0
         for z, labels in self.latents(count, balanced, seed):

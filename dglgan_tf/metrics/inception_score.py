@@ -30,7 +30,7 @@ class StreamingScore:
         self._negative_entropy = np.zeros(splits)
 
     def update(self, logits: np.ndarray) -> None:
-        """Adds rows [n, classes]; rows beyond num_images are left out."""
+        """Adds logits [n, classes]; rows beyond num_images are left out."""
         log_p = scipy.special.log_softmax(np.asarray(logits, np.float64), axis=1)
         if self._marginal is None:
             splits = len(self.bounds) - 1

@@ -94,7 +94,11 @@ def _self_sum(blocks, kernel):
 def subset_indices(
     num_generated: int, num_real: int, subsets: int, subset_size: int, seed: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Returns rows (generated, real) of each subset, as torch-fidelity draws them."""
+    """Returns the rows of each subset, as torch-fidelity draws them.
+
+    Returns:
+      (generated rows [subset_size] int, real rows [subset_size] int) for each subset.
+    """
     rng = np.random.RandomState(seed)
     return [
         (

@@ -50,7 +50,14 @@ def _unit(x):
 
 
 def crop_centre(images: np.ndarray) -> np.ndarray:
-    """Returns the part with the face: rows 3/8 to 7/8, columns 2/8 to 6/8."""
+    """Returns the part with the face: rows 3/8 to 7/8, columns 2/8 to 6/8.
+
+    Args:
+      images: [N, H, W, C].
+
+    Returns:
+      [N, H/2, W/2, C] (sizes rounded down to eighths).
+    """
     rows, columns = images.shape[1] // 8, images.shape[2] // 8
     return images[:, 3 * rows : 7 * rows, 2 * columns : 6 * columns]
 
@@ -121,7 +128,7 @@ def distances(
 
 
 def trim(values: np.ndarray) -> np.ndarray:
-    """Returns the values between the 1st and the 99th percentile, both included."""
+    """Returns the values [M] of [N] between the 1st and 99th percentile, included."""
     low = np.percentile(values, 1, method="lower")
     high = np.percentile(values, 99, method="higher")
     return values[(values >= low) & (values <= high)]

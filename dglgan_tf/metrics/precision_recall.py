@@ -179,7 +179,12 @@ def _exact(x, y):
 
 
 def precision_recall(generated, real, k: int = 3) -> tuple[float, float]:
-    """Returns improved precision and recall of two `feature_store.Selection`s."""
+    """Returns improved precision and recall, each 0 to 1.
+
+    Args:
+      generated, real: `feature_store.Selection`s of [N, D] and [M, D] features.
+      k: neighbours that set the radius of a ball.
+    """
     radius = squared_radii(generated, k)
     in_real, _, in_generated = balls(
         real, squared_radii(real, k), generated, closed=True, query_radius=radius
@@ -188,6 +193,11 @@ def precision_recall(generated, real, k: int = 3) -> tuple[float, float]:
 
 
 def density_coverage(generated, real, k: int = 5) -> tuple[float, float]:
-    """Returns density and coverage of two `feature_store.Selection`s."""
+    """Returns density (0 or more) and coverage (0 to 1).
+
+    Args:
+      generated, real: `feature_store.Selection`s of [N, D] and [M, D] features.
+      k: neighbours that set the radius of a ball.
+    """
     in_real, holds, _ = balls(real, squared_radii(real, k), generated, closed=False)
     return float(in_real.sum() / (k * len(generated))), float((holds > 0).mean())

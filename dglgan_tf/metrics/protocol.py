@@ -4,14 +4,14 @@ A score is a dict: metric, value, values, floor, protocol, seconds. Two scores m
 side by side only where their protocols agree.
 """
 
-# What may differ between compared scores: it names the subject, not the yardstick.
+# What may differ between compared scores: it names what was measured, not how.
 SUBJECT = ("generated", "seed", "package_version")
 # ... but of the subject, these change the meaning of the number.
 _OF_SUBJECT = ("batch_norm", "labels", "noise", "truncation", "weights")
 
 
 def differences(first: dict, second: dict) -> list[str]:
-    """Returns what differs between the yardsticks of two protocols.
+    """Returns what differs between how two scores were measured.
 
     Args:
       first, second: protocols of scores of the same metric.
@@ -19,7 +19,7 @@ def differences(first: dict, second: dict) -> list[str]:
     Returns:
       'name: a against b' for each entry that would make a comparison meaningless.
     """
-    left, right = _yardstick(first), _yardstick(second)
+    left, right = _measured_by(first), _measured_by(second)
     for key in left.keys() ^ right.keys():
         if key.startswith("generated."):  # one of them has no such thing
             left.pop(key, None)
@@ -31,7 +31,7 @@ def differences(first: dict, second: dict) -> list[str]:
     ]
 
 
-def _yardstick(protocol):
+def _measured_by(protocol):
     flat = {}
     for key, value in protocol.items():
         if key == "generated":

@@ -122,7 +122,15 @@ def groups(metrics) -> dict[str, list]:
 
 
 def feed(batches, count, networks, collectors, progress=None):
-    """Shows up to `count` images (None = all) to each network and its collector."""
+    """Gives the features of up to `count` images to the collectors.
+
+    Args:
+      batches: yields (images [n, H, W, 1 or 3] uint8, labels [n] or None).
+      count: how many images; None = all.
+      networks: {name: images -> (features [n, D], logits [n, K] or None)}.
+      collectors: {name: the collector of that network's features}.
+      progress: called with (images so far, images in all) after each batch.
+    """
     done = 0
     for pixels, labels in batches:
         if count is not None and done + len(pixels) > count:

@@ -46,6 +46,11 @@ def mean_and_deviation(found: list[dict]) -> dict:
     return merged
 
 
+def of_repeats(found: list[dict]) -> dict:
+    """Returns a score from its repeats: the only one, or `mean_and_deviation`."""
+    return found[0] if len(found) == 1 else mean_and_deviation(found)
+
+
 def append(folder, score: dict, snapshot: str, images: int | None, replicas: int = 1):
     """Adds a line to `metric-<name>.jsonl` of a folder; returns the line's dict.
 
@@ -115,26 +120,46 @@ def best(lines: list[dict], metric: str, force: bool = False) -> dict:
 
 
 def write_csv(folder, lines: list[dict], force: bool = False) -> Path:
-    """Writes `scores.csv`: a row per snapshot, a column per metric, newest score.
+    """Writes `scores.csv`: a row for each snapshot, the newest score of each metric.
 
     Raises:
       ValueError: scores of one metric have different protocols (`force` overrides).
     """
     protocol.require_comparable(lines, force)
-    metrics = sorted({line["metric"] for line in lines})
     rows: dict[str, dict] = {}
-    for line in lines:
-        row = rows.setdefault(line["snapshot"], {"snapshot": line["snapshot"]})
+    for line in sorted(lines, key=lambda line: line["metric"]):
+        row = rows.setdefault(line["snapshot"], {"network": line["snapshot"]})
         row["images"] = line.get("images")
-        row[line["metric"]] = line["value"]
+        row |= cells(line)
+    return write_table(Path(folder) / "scores.csv", [rows[key] for key in sorted(rows)])
+
+
+def cells(score: dict) -> dict[str, float | None]:
+    """Returns a score's columns: the metric, and `<metric> sd` of repeats, else None.
+
+    A score without repeats takes away the deviation of an earlier one.
+    """
+    metric, spread = score["metric"], score["values"].get("std_of_repeats")
+    return {metric: score["value"], f"{metric} sd": spread}
+
+
+def write_table(path, rows: list[dict]) -> Path:
+    """Writes a table of networks, which `report` reads; see docs/evaluation.md.
+
+    Args:
+      path: `scores.csv`, of `evaluate` or of a recipe.
+      rows: each with 'network' first, then 'images' (that it was trained on; None =
+        unknown), costs where they were measured, and metrics. Columns without any
+        value are left out.
+    """
+    head = dict.fromkeys(key for row in rows for key in row)
+    used = [k for k in head if any(row.get(k) is not None for row in rows)]
     stream = io.StringIO()
-    head = ["snapshot", "images", *metrics]
-    writer = csv.DictWriter(stream, head, lineterminator="\n")
+    writer = csv.DictWriter(stream, used, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows[key] for key in sorted(rows))
-    path = Path(folder) / "scores.csv"
+    writer.writerows(rows)
     atomic.write(path, stream.getvalue())
-    return path
+    return Path(path)
 
 
 def sentence(score: dict) -> str:

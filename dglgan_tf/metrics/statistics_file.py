@@ -20,7 +20,7 @@ from dglgan_tf.metrics import collector, frechet
 
 
 def read(path) -> tuple[frechet.Moments | None, np.ndarray | None]:
-    """Returns (moments, features) of an `.npz` file; what it lacks is None.
+    """Returns (moments, features [N, D]) of an `.npz` file; what it lacks is None.
 
     Raises:
       ValueError: not such a file.
@@ -53,7 +53,7 @@ def read(path) -> tuple[frechet.Moments | None, np.ndarray | None]:
 
 
 def write(path, moments: frechet.Moments) -> None:
-    """Writes mu and sigma as pytorch-fid and clean-fid read them; atomic."""
+    """Writes mu [D] and sigma [D, D] as pytorch-fid and clean-fid read them; atomic."""
     stream = io.BytesIO()
     np.savez(stream, mu=moments.mean, sigma=moments.covariance, count=moments.count)
     atomic.write(path, stream.getvalue())

@@ -23,7 +23,7 @@ from pathlib import Path
 from absl import logging
 
 from dglgan_tf.compat import tf
-from dglgan_tf.foundation import atomic, scope
+from dglgan_tf.foundation import atomic, cache_folder, scope
 from dglgan_tf.native import threads
 
 SOURCES = Path(__file__).parent / "code"
@@ -114,7 +114,8 @@ def _built() -> Path:
     files = sorted(SOURCES.iterdir())
     parts = [compiler, *flags, tf.__version__, *(f.read_text() for f in files)]
     digest = hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
-    place = _folder() / f"convolutions-{digest}.so"
+    folder = cache_folder.find(os.environ.get("DGLGAN_CACHE"))
+    place = folder / f"convolutions-{digest}.so"
     if not place.exists():
         logging.info("Compiling the convolutions for this processor (once)")
         _compile(compiler, flags, place)
@@ -152,21 +153,3 @@ def _level() -> list[str]:
         if needed <= known:
             return [f"-march={level}"]
     raise ValueError("this processor has no AVX2")
-
-
-def _folder() -> Path:
-    folder = Path(os.environ.get("DGLGAN_CACHE", "~/.cache/dglgan_tf")).expanduser()
-    try:
-        atomic.check_folder(folder, "DGLGAN_CACHE")
-        folder.mkdir(parents=True, exist_ok=True)
-        if os.access(folder, os.W_OK):
-            return folder
-    except (OSError, ValueError):
-        pass
-    return _temporary()
-
-
-@functools.cache
-def _temporary() -> Path:
-    """A folder of this process alone, for a home that cannot be written."""
-    return Path(tempfile.mkdtemp(prefix="dglgan_tf-"))

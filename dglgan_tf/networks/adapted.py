@@ -29,7 +29,10 @@ class AdaptedGenerator(base.Generator):
         self.built = True
 
     def call(self, z, labels=None, training=False, seed=None):
-        """See `base.Generator.call`; `seed` is not used."""
+        """See `base.Generator.call`: z [N, z_dim] to images [N, R, R, C].
+
+        `seed` is not used.
+        """
         del seed
         return self.model(_given(self, z, labels), training=training)
 
@@ -62,7 +65,7 @@ class AdaptedDiscriminator(base.Discriminator):
         self.built = True
 
     def call(self, images, labels=None, training=False):
-        """See `base.Discriminator.call`."""
+        """See `base.Discriminator.call`: images [N, R, R, C] to logits [N]."""
         return self.model(_given(self, images, labels), training=training)[:, 0]
 
     def copy(self) -> "AdaptedDiscriminator":

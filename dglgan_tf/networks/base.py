@@ -6,6 +6,7 @@ network has its exact parameter count before its first call, and building one in
 `weightless.weightless()` costs neither memory nor time.
 """
 
+import dataclasses
 import inspect
 
 import numpy as np
@@ -31,8 +32,16 @@ class Network(keras.Model):
         """Whether a training-mode call reduces over replicas (rules out XLA there)."""
         return False
 
+    def _set_options(self, config) -> None:
+        """Sets one attribute for each field of a configuration."""
+        for field in dataclasses.fields(config):
+            setattr(self, field.name, getattr(config, field.name))
+
     def get_config(self) -> dict:
-        """Returns the constructor's arguments, plain values fit for JSON."""
+        """Returns the constructor's arguments, plain values fit for JSON.
+
+        They are read from the attributes of those names, as they are now.
+        """
         names = inspect.signature(type(self).__init__).parameters
         return {n: _plain(getattr(self, n)) for n in names if n not in _NOT_CONFIG}
 
@@ -46,7 +55,7 @@ class Network(keras.Model):
         """Returns labels as float32 [N, num_classes].
 
         Args:
-          labels: int [N] classes, or float [N, num_classes] taken as they are.
+          labels: [N] int classes, or [N, num_classes] float, taken as they are.
         """
         labels = tf.convert_to_tensor(labels)
         if labels.dtype.is_integer:
@@ -85,7 +94,15 @@ class Generator(Network):
 
         Styles are mixed and noise is drawn as in training, so that a student called
         with the same seed is compared on equal terms; moments and spectral vectors are
-        the stored ones. Arguments and result as `call`.
+        the stored ones.
+
+        Args:
+          z: [N, z_dim] float32.
+          labels: [N] int or [N, num_classes] float; None when num_classes = 0.
+          seed: [2] int32, as in `call`.
+
+        Returns:
+          images: [N, resolution, resolution, num_channels] float32.
         """
         del seed
         return self(z, labels, training=False)
@@ -163,6 +180,23 @@ def _walk(node, path, found, seen):
 
 def _natural(key: str):
     return (0, int(key), "") if key.isdigit() else (1, 0, key)
+
+
+def halves(generator: Generator):
+    """Returns what comes before and after the style vectors of a generator.
+
+    Returns:
+      codes: (z [N, z_dim], labels [N] or None) -> style vectors [N, num_ws, w_dim];
+        z itself where there are none.
+      images: (codes, labels) -> [N, H, W, C] float32 with the stored noise, in
+        inference mode.
+    """
+    if hasattr(generator, "synthesize"):
+        return generator.map, lambda w, labels: generator.synthesize(w, noise="const")
+    return (
+        lambda z, labels: z,
+        lambda z, labels: generator(z, labels, training=False),
+    )
 
 
 def count_parameters(network: Network) -> int:

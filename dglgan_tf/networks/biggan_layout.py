@@ -1,8 +1,10 @@
 """What the BigGAN networks share: widths, block plans, the projection head."""
 
 import dataclasses
+import functools
 
 from dglgan_tf.compat import tf
+from dglgan_tf.layers import precision, recompute
 
 # First the width of the 4x4 image, then of each block's output, in multiples of ch.
 GENERATOR_WIDTHS = {
@@ -61,7 +63,7 @@ def discriminator_blocks(
     channels=None,
     hidden_channels=None,
 ) -> list[BlockLayout]:
-    """Returns the blocks of a discriminator; see `BigGANDiscriminator`."""
+    """Returns the blocks of a discriminator; see `BigGANDiscriminatorConfig`."""
     table = widths("discriminator", DISCRIMINATOR_WIDTHS, resolution, ch)
     outputs = override("channels", channels, table)
     inputs = [num_channels, *outputs[:-1]]
@@ -83,7 +85,15 @@ def discriminator_blocks(
 
 
 def widths(what: str, table: dict, resolution: int, ch: int) -> list[int]:
-    """Returns the widths of a resolution."""
+    """Returns the widths of a resolution, multiples of ch.
+
+    Args:
+      what: 'generator' or 'discriminator', for the message.
+      table: {resolution: multiples of ch}.
+
+    Raises:
+      ValueError: a resolution that the table lacks, or ch below 1.
+    """
     if resolution not in table:
         raise ValueError(
             f"resolution={resolution} of a BigGAN {what} must be one of {sorted(table)}"
@@ -94,7 +104,11 @@ def widths(what: str, table: dict, resolution: int, ch: int) -> list[int]:
 
 
 def override(name: str, given, default) -> list[int]:
-    """Returns the given widths, checked, or the default."""
+    """Returns the given widths, checked, or the default where `given` is None.
+
+    Raises:
+      ValueError: another number of widths, or one that is no positive whole number.
+    """
     if given is None:
         return list(default)
     if len(given) != len(default) or any(int(w) != w or w < 1 for w in given):
@@ -105,7 +119,7 @@ def override(name: str, given, default) -> list[int]:
 
 
 def check_attention(attention, sizes, resolution: int) -> None:
-    """Refuses attention at a resolution that no block puts out."""
+    """Raises ValueError for attention at a resolution that no block puts out."""
     wrong = [size for size in attention if size not in sizes]
     if wrong:
         raise ValueError(
@@ -114,8 +128,31 @@ def check_attention(attention, sizes, resolution: int) -> None:
         )
 
 
+def run_block(block, x, dtype: str, *others, training: bool, recomputed: bool):
+    """Returns block(x, *others), computed in a type; a reduced one is clamped.
+
+    Args:
+      block: a layer with a `training` argument.
+      x: [N, H, W, C] features.
+      dtype: what x is cast to.
+      others: further tensors that the block takes, [N, D].
+      training: handed on.
+      recomputed: whether the block runs again in the backward pass.
+
+    Returns:
+      [N, H', W', C'] of that type.
+    """
+    if x.dtype != dtype:
+        x = tf.cast(x, dtype)
+    call = functools.partial(block, training=training)
+    x = recompute.run(call, x, *others) if recomputed else call(x, *others)
+    if not precision.is_reduced(dtype):
+        return x
+    return tf.clip_by_value(x, -precision.CLAMP, precision.CLAMP)
+
+
 def require_labels(labels, network):
-    """Returns the labels of a conditional network, which cannot be None."""
+    """Returns the labels, [N] or [N, num_classes]; ValueError where they are None."""
     if labels is None:
         raise ValueError(
             f"labels=None for a {type(network).__name__} with num_classes="
@@ -125,7 +162,17 @@ def require_labels(labels, network):
 
 
 def project(discriminator, features, labels=None, training=False):
-    """Returns the logits [N] of summed features [N, C]: linear plus projection."""
+    """Returns the logits of summed features: a linear map plus the projection.
+
+    Args:
+      discriminator: with `linear`, `embedding` (or None) and `onehot`.
+      features: [N, C] float32.
+      labels: [N] int or [N, num_classes] float32; not used without an embedding.
+      training: whether spectral vectors move.
+
+    Returns:
+      logits: [N] float32.
+    """
     logits = discriminator.linear(features, training=training)[:, 0]
     if discriminator.embedding is None:
         return logits

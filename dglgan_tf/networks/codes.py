@@ -16,7 +16,16 @@ from dglgan_tf.networks import base, biggan, stylegan2
 
 @functools.singledispatch
 def encode(network: base.Generator, z, labels=None) -> tf.Tensor:
-    """Returns the codes [N, L, D] of latents [N, z_dim] and labels."""
+    """Returns the codes of latents.
+
+    Args:
+      network: the generator.
+      z: [N, z_dim] float32.
+      labels: [N] int or [N, num_classes] float; None when num_classes = 0.
+
+    Returns:
+      [N, L, D], see `count`.
+    """
     del labels
     z = tf.convert_to_tensor(z)
     return tf.reshape(z, [-1, _pieces(network), z.shape[1] // _pieces(network)])
@@ -24,7 +33,16 @@ def encode(network: base.Generator, z, labels=None) -> tf.Tensor:
 
 @functools.singledispatch
 def decode(network: base.Generator, codes, labels=None) -> tf.Tensor:
-    """Returns the images [N, H, W, C] of codes [N, L, D], in inference mode."""
+    """Returns the images of codes, in inference mode.
+
+    Args:
+      network: the generator.
+      codes: [N, L, D] float32, see `count`.
+      labels: [N] int or [N, num_classes] float; None when num_classes = 0.
+
+    Returns:
+      [N, resolution, resolution, num_channels] float32.
+    """
     z = tf.reshape(codes, [-1, codes.shape[1] * codes.shape[2]])
     return network(z, labels, training=False)
 

@@ -19,6 +19,7 @@ from dglgan_tf.networks import base
 
 FORMAT = 1
 ROLES = ("generator", "generator_ema", "discriminator")
+GENERATORS = ("generator_ema", "generator")  # the averaged one, else the only one
 _MODULES = {
     "StyleGAN2Generator": "stylegan2",
     "StyleGAN2Discriminator": "stylegan2",
@@ -59,7 +60,7 @@ def read_header(path) -> dict:
         raise ValueError(
             f"{path} is not a readable safetensors file ({error}): give a checkpoint "
             "of this package, or convert an official one with "
-            "tools/convert_checkpoint.py"
+            "python -m dglgan_tf.convert"
         ) from error
     if text is None:
         raise ValueError(
@@ -145,6 +146,43 @@ def assign_tensors(network: base.Network, tensors: dict, source) -> None:
             )
     for name, variable in variables.items():
         variable.assign(tensors[name])
+
+
+def generator_role(held, path) -> str:
+    """Returns which generator of a file counts: the averaged one, else the only one.
+
+    Args:
+      held: the roles that the file's header lists.
+      path: of the file, for the message.
+
+    Raises:
+      ValueError: there is no generator.
+    """
+    for role in GENERATORS:
+        if role in held:
+            return role
+    raise ValueError(
+        f"{path} has no generator (it holds {sorted(held) or 'no network'}): name "
+        "weights that have one"
+    )
+
+
+def load_generator(path) -> tuple[base.Generator, dict]:
+    """Reads the averaged generator of a file, else its only generator.
+
+    Args:
+      path: a `.safetensors` file; `run_directory.find_weights` finds it by name.
+
+    Returns:
+      the network; the file's `info` with 'file' and 'role' added.
+
+    Raises:
+      ValueError: no such file, or no generator in it.
+    """
+    header = read_header(path)
+    role = generator_role(header.get("networks", {}), path)
+    network = load_networks(path, [role])[role]
+    return network, {**header.get("info", {}), "file": str(path), "role": role}
 
 
 def load_networks(path, roles=None) -> dict[str, base.Network]:

@@ -93,7 +93,18 @@ def check_sizes(**sizes) -> None:
 
 
 def require_labels(network, labels):
-    """Returns one-hot labels, None for an unconditional network; else ValueError."""
+    """Returns one-hot labels, None for an unconditional network.
+
+    Args:
+      network: with `num_classes` and `onehot`.
+      labels: [N] int or [N, num_classes] float; not used when num_classes = 0.
+
+    Returns:
+      [N, num_classes] float32, or None.
+
+    Raises:
+      ValueError: None for a conditional network.
+    """
     if not network.num_classes:
         return None
     if labels is None:
@@ -205,7 +216,10 @@ class SynthesisConv(keras.layers.Layer):
         self.built = True
 
     def call(self, x, w, noise_mode="const", seed=None):
-        """[N, H, W, in_width], [N, w_dim] -> [N, H', W', out_width]."""
+        """[N, H, W, in_width], [N, w_dim] -> [N, H', W', out_width].
+
+        `noise_mode` and `seed` ([2] int32) are those of `layers.noise`.
+        """
         styles = self.affine(w) * (1 / math.sqrt(9 * self.in_width))
         kernel = self.kernel
         if precision.is_reduced(x.dtype):
@@ -304,7 +318,18 @@ class SynthesisBlock(keras.layers.Layer):
         self.built = True
 
     def call(self, x, ws, noise_mode="const", seeds=(None, None)):
-        """Features before -> features after; `ws` are this block's style vectors."""
+        """Returns the features after the block.
+
+        Args:
+          x: [N, H, W, in_width]; [N, 4, 4, in_width] for the first block.
+          ws: this block's style vectors, each [N, w_dim]: of the convolutions, then
+            of the image layer.
+          noise_mode: 'const', 'none' or 'random'.
+          seeds: of the two convolutions' noise, [2] int32 each, for 'random'.
+
+        Returns:
+          [N, resolution, resolution, out_width].
+        """
         shortcut = None if self.skip is None else self.skip(x)
         if self.conv0 is not None:
             x = self.conv0(x, ws[0], noise_mode=noise_mode, seed=seeds[0])

@@ -7,7 +7,7 @@ import numpy as np
 
 from dglgan_tf.compat import keras, tf
 from dglgan_tf.layers import equalized, minibatch_std, precision, recompute, taps
-from dglgan_tf.networks import base
+from dglgan_tf.networks import base, configuration, stylegan2_config
 from dglgan_tf.networks import stylegan2_blocks as blocks
 from dglgan_tf.ops import resample
 
@@ -86,104 +86,27 @@ class DiscriminatorHead(keras.layers.Layer):
 
 
 @gin.configurable(module="dglgan_tf.networks.stylegan2")
+@configuration.configured_by(stylegan2_config.StyleGAN2DiscriminatorConfig)
 class StyleGAN2Discriminator(base.Discriminator):
     """Scores images.
 
-    Args:
-      resolution, num_channels, num_classes: of the images.
-      channel_base, channel_max, channels_fraction, channels: widths, as in the
-        generator (here everything is narrowed).
-      architecture: 'resnet', 'skip' or 'orig'.
-      resample_filter: taps of the FIR filter.
-      conv_clamp: bound of the activations; None = none.
-      mbstd_group_size: samples in a minibatch-std group; None = the whole batch.
-      mbstd_num_channels: channels that it adds.
-      dense_width: of the first dense layer; None = the width rule continued to 2x2.
-      label_method: 'projection' (product with a mapped label: stylegan2-ada) or
-        'selection' (one output for each class: the 2019 code).
-      cmap_dim: length of the mapped label; None = width at 4x4.
-      mapping_layers, mapping_width, embed_width, mapping_lr_multiplier: the label's
-        mapping network; None = cmap_dim.
-      reduced_dtype, reduced_resolutions, recompute_from: as in the generator.
+    Arguments, in Python and in gin, are the fields of `StyleGAN2DiscriminatorConfig`;
+    each is an attribute here.
     """
 
     def __init__(
         self,
-        resolution: int,
-        num_channels: int = 3,
-        num_classes: int = 0,
-        channel_base: int = 32768,
-        channel_max: int = 512,
-        channels_fraction: int = 1,
-        channels=None,
-        architecture: str = "resnet",
-        resample_filter=(1, 3, 3, 1),
-        conv_clamp: float | None = None,
-        mbstd_group_size: int | None = 4,
-        mbstd_num_channels: int = 1,
-        dense_width: int | None = None,
-        label_method: str = "projection",
-        cmap_dim: int | None = None,
-        mapping_layers: int = 8,
-        mapping_width: int | None = None,
-        embed_width: int | None = None,
-        mapping_lr_multiplier: float = 0.01,
-        reduced_dtype: str = "float32",
-        reduced_resolutions: int = 4,
-        recompute_from: int | None = None,
+        config: stylegan2_config.StyleGAN2DiscriminatorConfig,
         name: str | None = None,
     ):
         super().__init__(name=name)
-        blocks.check_choice("architecture", architecture, blocks.ARCHITECTURES)
-        blocks.check_choice("label_method", label_method, ("projection", "selection"))
-        blocks.check_choice("num_channels", num_channels, (1, 3))
-        blocks.check_sizes(
-            mbstd_group_size=mbstd_group_size,
-            dense_width=dense_width,
-            cmap_dim=cmap_dim,
-            mapping_layers=mapping_layers,
-            mapping_width=mapping_width,
-            embed_width=embed_width,
-        )
-        self.resolution = resolution
-        self.num_channels, self.num_classes = num_channels, num_classes
-        self.channel_base, self.channel_max = channel_base, channel_max
-        self.channels_fraction = channels_fraction
-        self.channels = blocks.explicit_widths(resolution, channels)
-        self.architecture, self.resample_filter = architecture, resample_filter
-        self.conv_clamp = conv_clamp
-        self.mbstd_group_size = mbstd_group_size
-        self.mbstd_num_channels = mbstd_num_channels
-        self.dense_width = dense_width
-        self.label_method, self.cmap_dim = label_method, cmap_dim
-        self.mapping_layers, self.mapping_width = mapping_layers, mapping_width
-        self.embed_width = embed_width
-        self.mapping_lr_multiplier = mapping_lr_multiplier
-        self.reduced_dtype = reduced_dtype
-        self.reduced_resolutions = reduced_resolutions
-        self.recompute_from = recompute.check(recompute_from)
-        self._build_layers()
-        if precision.is_reduced(reduced_dtype):
-            precision.follow_inputs(self)
-        self.built = True
-
-    def _build_layers(self):
-        widths = blocks.block_widths(
-            self.resolution,
-            self.channel_base,
-            self.channel_max,
-            self.channels_fraction,
-            self.channels,
-        )
-        sides = blocks.resolutions(self.resolution)
-        self._fir = resample.setup_filter(self.resample_filter)
-        every = self.architecture == "skip"
-        self._dtypes = precision.dtypes(
-            sides[1:], self.reduced_dtype, self.reduced_resolutions
-        )
+        self._set_options(config)
+        self._fir, self._dtypes = config.fir, config.block_dtypes
+        self._cmap_dim = config.mapped_label_length
+        widths, every = config.widths, self.architecture == "skip"
         self.blocks = {}
         for side, width, after in zip(
-            sides[:0:-1], widths[:0:-1], widths[-2::-1], strict=True
+            reversed(self._dtypes), widths[:0:-1], widths[-2::-1], strict=True
         ):
             self.blocks[str(side)] = DiscriminatorBlock(
                 width,
@@ -193,23 +116,19 @@ class StyleGAN2Discriminator(base.Discriminator):
                 self._fir,
                 precision.clamp_at(self._dtypes[side], self.conv_clamp),
             )
-        self._cmap_dim = self.cmap_dim or widths[0]
         self.mapping = self._label_mapping()
         self.head = DiscriminatorHead(
             widths[0],
-            self.dense_width or self._default_dense_width(widths[0]),
+            config.first_dense_width,
             self._out_width(),
             self.num_channels if every or self.resolution == 4 else 0,
             self.mbstd_group_size,
             self.mbstd_num_channels,
             self.conv_clamp,
         )
-
-    def _default_dense_width(self, width):
-        if self.channels is not None:
-            return width
-        rule = blocks.width_at(2, self.channel_base, self.channel_max)
-        return rule // self.channels_fraction
+        if precision.is_reduced(self.reduced_dtype):
+            precision.follow_inputs(self)
+        self.built = True
 
     def _out_width(self):
         if not self.num_classes:
@@ -230,15 +149,23 @@ class StyleGAN2Discriminator(base.Discriminator):
         )
 
     def call(self, images, labels=None, training=False):
-        """See `base.Discriminator`; no state moves, training or not."""
+        """See `base.Discriminator.call`: images [N, R, R, C] to logits [N].
+
+        No state moves, training or not.
+        """
         del training
         return self.score_with_features(images, labels)[0]
 
     def score_with_features(self, images, labels=None):
-        """Scores images; also gives the activations after each block.
+        """Scores images; also gives the blocks' outputs.
+
+        Args:
+          images: [N, resolution, resolution, num_channels] float32 in [-1, 1].
+          labels: [N] int or [N, num_classes] float; None when num_classes = 0.
 
         Returns:
-          logits [N], {resolution of the block: [N, resolution/2, resolution/2, C]}.
+          logits: [N] float32.
+          features: {side of a block's input: [N, side / 2, side / 2, C]}.
         """
         images = tf.cast(tf.convert_to_tensor(images), self.compute_dtype)
         onehot = blocks.require_labels(self, labels)

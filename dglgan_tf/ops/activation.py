@@ -10,8 +10,11 @@ def leaky_relu(x: tf.Tensor, slope: float) -> tf.Tensor:
     memory of `x` is free at once, or taken over by the result.
 
     Args:
-      x: of any shape and floating type.
+      x: [...], any shape and floating type.
       slope: above 0.
+
+    Returns:
+      [...], the shape and type of x.
     """
 
     @tf.custom_gradient

@@ -118,7 +118,7 @@ def downsample(x):
 
 
 def batch_size(x):
-    """Returns the batch size: an int where it is known, else a tensor."""
+    """Returns the batch size N of x [N, ...]: an int where known, else [] int32."""
     return tf.shape(x)[0] if x.shape[0] is None else x.shape[0]
 
 

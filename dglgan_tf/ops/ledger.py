@@ -43,7 +43,14 @@ def open_ledger():
 
 
 def enter(owner, kind, macs, output_shape, macs_output=None, executed=None) -> None:
-    """Adds an `Entry` to the open ledger, if there is one."""
+    """Adds an `Entry` to the open ledger, if there is one.
+
+    Args:
+      owner, kind: as in `Entry`.
+      macs: multiply-accumulates.
+      output_shape: (N, H, W, C) or (N, C) of the result, all known.
+      macs_output, executed: as in `Entry`; None = `macs`.
+    """
     entries = _ENTRIES.get()
     if entries is None:
         return

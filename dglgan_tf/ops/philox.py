@@ -29,12 +29,28 @@ def fold(seed: tf.Tensor, number: int) -> tf.Tensor:
 
 
 def uniform(shape, seed: tf.Tensor) -> tf.Tensor:
-    """Returns float32 numbers of `shape` in [0, 1), multiples of 2^-23."""
+    """Returns float32 numbers in [0, 1), multiples of 2^-23.
+
+    Args:
+      shape: of the result: integers, or an integer tensor.
+      seed: [2] int32; the sign bits do not count.
+
+    Returns:
+      [*shape] float32.
+    """
     return tf.cast(_integers(shape, seed), tf.float32) * _STEP
 
 
 def normal(shape, seed: tf.Tensor) -> tf.Tensor:
-    """Returns standard normal float32 numbers of `shape`, none beyond 5.8."""
+    """Returns standard normal numbers, none beyond 5.8.
+
+    Args:
+      shape: of the result: integers, or an integer tensor.
+      seed: [2] int32; the sign bits do not count.
+
+    Returns:
+      [*shape] float32.
+    """
     first = _integers(shape, fold(seed, 0))
     second = _integers(shape, fold(seed, 1))
     # Box and Muller; half a step keeps the logarithm away from zero.

@@ -35,7 +35,7 @@ def octave_bands(scaling: np.ndarray, levels: int = 3) -> np.ndarray:
     are L(z) L(z^2) ... L(z^2^(levels-1)), then U at each level, the finest last.
 
     Args:
-      scaling: orthogonal scaling filter h.
+      scaling: [taps] float64, the orthogonal scaling filter h.
       levels: number of splits.
 
     Returns:

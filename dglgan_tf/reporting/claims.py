@@ -8,6 +8,8 @@ def claim(found: dict) -> str:
     scores = found["scores"]
     if len(scores) < 2:
         return f"{found['name']}: no comparison of teacher and student yet."
+    if not any(row.get("parameters") for row in scores):
+        return _of_snapshots(found)
     teacher = scores[0]
     student = student_of(scores)
     text = (
@@ -26,6 +28,16 @@ def claim(found: dict) -> str:
         ]
         text += f"; {metric}: {', '.join(values)}"
     return f"{text[0].upper()}{text[1:]}."
+
+
+def _of_snapshots(found) -> str:
+    """Returns the first sentence about snapshots that `evaluate` judged."""
+    text = f"{found['name']}: {len(found['scores'])} networks were judged"
+    for metric in found["metrics"][:1]:
+        known = [row for row in found["scores"] if row.get(metric) is not None]
+        if known:
+            text += f"; {metric} of {known[-1]['network']}: {score(known[-1], metric)}"
+    return f"{text}."
 
 
 def student_of(scores: list[dict]) -> dict:
@@ -49,7 +61,7 @@ def cell(column: str, value: float | None) -> str:
     """Returns a number of scores.csv as the tables show it; '-' for None."""
     if value is None:
         return "-"
-    if column == "parameters":
+    if column in ("parameters", "images"):
         return f"{value:,.0f}"
     if column == "weights_bytes":
         return f"{tables.scaled(value)}B"
@@ -61,7 +73,7 @@ def cell(column: str, value: float | None) -> str:
 def tiles(found) -> list[dict]:
     """Returns the page's first numbers: {'value', 'label', 'detail'} each."""
     rows = found["scores"]
-    if len(rows) < 2:
+    if len(rows) < 2 or not any(row.get("parameters") for row in rows):
         return []
     teacher, student = rows[0], student_of(rows)
     shown = []
@@ -104,8 +116,9 @@ def protocols(found) -> list[str]:
         data = (protocol.get("real") or {}).get("data")
         parts += [f"data {data}"] if data else []
         for key in ("extractor", "resize", "subsets", "seed", "repeats"):
-            if protocol.get(key) is not None:
-                parts.append(f"{key} {protocol[key]}")
+            value = known.get(key, protocol.get(key))
+            if value is not None:
+                parts.append(f"{key} {value}")
         floor = floor.get("value") if isinstance(floor, dict) else floor
         if isinstance(floor, (int, float)):
             parts.append(f"real against real {floor:.2g}")

@@ -86,7 +86,8 @@ def recipe(root) -> dict:
 
 def is_metric(column: str) -> bool:
     """Whether a column of scores.csv is a distance or score of images."""
-    return column != "network" and column not in COSTS and not column.endswith(" sd")
+    known = ("network", "images", *COSTS)
+    return column not in known and not column.endswith(" sd")
 
 
 def _scores(path: Path) -> list[dict]:
@@ -95,6 +96,8 @@ def _scores(path: Path) -> list[dict]:
         return []
     with open(path, encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
+    # `evaluate` of version 56e1311 and before had another name for the first column.
+    rows = [{"network": r.pop("snapshot"), **r} if "snapshot" in r else r for r in rows]
     if rows and "network" not in rows[0]:
         raise ValueError(f"{path} has no column 'network': delete it and compare again")
     try:

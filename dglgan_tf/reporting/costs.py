@@ -19,10 +19,12 @@ def count(networks: dict[str, str]) -> dict[str, macs.Cost]:
     """
     names: dict[str, list[str]] = {}
     for name, path in networks.items():
-        held = files.read_header(run_directory.find_weights(str(path)))["networks"]
-        role = next((r for r in ("generator_ema", "generator") if r in held), None)
-        if role is not None:
-            names.setdefault(json.dumps(held[role], sort_keys=True), []).append(name)
+        file = run_directory.find_weights(str(path))
+        held = files.read_header(file)["networks"]
+        if not set(held) & set(files.GENERATORS):
+            continue
+        role = files.generator_role(held, file)
+        names.setdefault(json.dumps(held[role], sort_keys=True), []).append(name)
     found = {}
     for description, alike in names.items():
         with weightless.weightless():

@@ -8,6 +8,7 @@ from dglgan_tf.reporting import charts, claims, collect, costs
 
 LARGEST_BYTES = 5_000_000
 _LABELS = {
+    "images": "trained on",
     "parameters": "parameters",
     "macs": "MACs",
     "weights_bytes": "float32 size",

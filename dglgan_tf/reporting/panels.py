@@ -4,9 +4,9 @@ import base64
 
 import numpy as np
 
+from dglgan_tf.deploy import opening
 from dglgan_tf.foundation import pictures, run_directory
 from dglgan_tf.networks import base, files
-from dglgan_tf.sampling import sampler
 
 _CELLS = 40
 _ROWS = 6
@@ -26,7 +26,7 @@ def draw(networks: dict, class_names=()) -> dict:
       'size', 'worst': [...], 'per_class': [...], 'skipped': [...]}; empty without
       networks.
     """
-    samplers = {name: sampler.load(path) for name, path in networks.items()}
+    samplers = {name: opening.load(path) for name, path in networks.items()}
     if not samplers:
         return {}
     first = next(iter(samplers.values())).facts

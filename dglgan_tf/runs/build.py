@@ -8,7 +8,7 @@ from dglgan_tf.compat import keras, tf
 from dglgan_tf.data import base as data_base
 from dglgan_tf.data import pipeline
 from dglgan_tf.devices import strategies
-from dglgan_tf.networks import base
+from dglgan_tf.networks import base, copying
 from dglgan_tf.runs import initial_weights
 from dglgan_tf.runs import plan as plans
 from dglgan_tf.training import state, trainer
@@ -63,14 +63,12 @@ def build(
                 begin.teachers[0],
                 networks.generator,
             )
-        initial_weights.copy_weights(networks.generator, networks.generator_ema)
+        copying.copy_weights(networks.generator, networks.generator_ema)
         if wide:
             initial_weights.prune(networks, wide, begin.seed)
         else:
             initial_weights.initialize(networks, begin.starts)
         train = trainer.Trainer(networks, strategy, begin.seed, lanes=lanes)
-    initial_weights.check_pair(
-        networks.generator, networks.discriminator, "discriminator"
-    )
+    copying.check_pair(networks.generator, networks.discriminator, "discriminator")
     pipeline.check_classes(source, networks.generator.num_classes)
     return Built(source, networks, train, strategy)

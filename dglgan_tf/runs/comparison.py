@@ -5,9 +5,7 @@ student. The distance to real images names its feature network (`metrics`).
 """
 
 import contextlib
-import csv
 import dataclasses
-import io
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,12 +16,11 @@ from absl import logging
 
 from dglgan_tf.compat import tf
 from dglgan_tf.cost import latency, macs, tables
-from dglgan_tf.data import pipeline
 from dglgan_tf.deploy import card, exporting, quality
+from dglgan_tf.evaluation import judge, snapshots
 from dglgan_tf.foundation import atomic, pictures, run_directory, seeding
-from dglgan_tf.metrics import evaluator
-from dglgan_tf.metrics import image_sets as metric_images
-from dglgan_tf.networks import base, files
+from dglgan_tf.metrics import scores
+from dglgan_tf.networks import files
 
 BATCH = 32  # of the throughput; latency is that of one image
 
@@ -75,7 +72,7 @@ def run(root, wanted: Comparison) -> Path:
         )
     source = wanted.source()
     paths = {n: run_directory.find_weights(w, root) for n, w in wanted.networks.items()}
-    generators = {name: load_generator(path) for name, path in paths.items()}
+    generators = {n: files.load_generator(path)[0] for n, path in paths.items()}
     picture = root / "comparison.png"
     pictures.save_png(picture, draw(generators, source.class_names, wanted.rows))
     costs = {name: macs.count(network) for name, network in generators.items()}
@@ -86,6 +83,7 @@ def run(root, wanted: Comparison) -> Path:
     rows = [
         {
             "network": name,
+            "images": snapshots.images_seen(paths[name]),
             "parameters": costs[name].parameters,
             "macs": costs[name].macs,
             "weights_bytes": 4 * costs[name].parameters,
@@ -96,24 +94,21 @@ def run(root, wanted: Comparison) -> Path:
         for name in generators
     ]
     with contextlib.ExitStack() as stack:
-        judge = _open_judge(source, wanted.metrics)
-        if judge is not None:
-            stack.callback(judge.close)
-        measured = _add_scores(rows, generators, judge, wanted.repeats)
+        opened = _open_judge(source, wanted.metrics)
+        if opened is not None:
+            stack.callback(opened.close)
+        measured = _add_scores(root, rows, paths, opened, wanted.repeats)
         notes = tables.speedups(costs, speeds)
         _write(root, rows, measured, paths, source.class_names, notes)
         if wanted.export is not None:
-            _export(paths[wanted.export], root / "export", judge)
+            _export(paths[wanted.export], root / "export", opened)
     return picture
 
 
 def _write(root, rows, measured, paths, class_names, notes):
     """Writes scores.csv, comparison.json and comparison.txt; logs the table."""
-    atomic.write(root / "scores.csv", _as_csv(rows))
-    names = {
-        name: str(path.relative_to(root) if path.is_relative_to(root) else path)
-        for name, path in paths.items()
-    }
+    scores.write_table(root / "scores.csv", rows)
+    names = {name: _inside(root, path) for name, path in paths.items()}
     described = {"networks": names, "class_names": list(class_names)}
     described["protocols"] = measured
     floors = {metric: found["floor"] for metric, found in measured.items()}
@@ -124,11 +119,9 @@ def _write(root, rows, measured, paths, class_names, notes):
         logging.info("%s", line)
 
 
-def load_generator(path) -> base.Generator:
-    """Reads the EMA generator of a file, or its only generator."""
-    held = files.read_header(path).get("networks", {})
-    role = "generator_ema" if "generator_ema" in held else "generator"
-    return files.load_networks(path, [role])[role]
+def _inside(root, path) -> str:
+    """Returns a path relative to the recipe's folder where it lies in it."""
+    return str(path.relative_to(root) if path.is_relative_to(root) else path)
 
 
 def draw(generators: dict, class_names: Sequence[str], rows: int) -> np.ndarray:
@@ -158,53 +151,46 @@ def draw(generators: dict, class_names: Sequence[str], rows: int) -> np.ndarray:
 
 
 def _open_judge(source, metrics):
-    """Returns the evaluator of the metrics; None without any, or where it cannot be."""
+    """Returns the judge of the metrics; None without any, or where it cannot be."""
     if not metrics:
         return None
-    reals = metric_images.StoredImages(
-        lambda: pipeline.image_batches(source, 64, seed=0),
-        {"data": source.name, "order": "shuffled, seed 0"},
-        source.fingerprint(),
-    )
     try:
-        return evaluator.Evaluator(reals, metrics)
+        return judge.open_judge(source, metrics)
     except ValueError as error:
         logging.warning("no distance to real images is measured: %s", error)
         return None
 
 
-def _add_scores(rows, generators, judge, repeats):
-    """Adds each metric to the rows; returns {metric: {'floor', 'protocol'}}."""
+def _add_scores(root, rows, paths, opened, repeats):
+    """Adds each metric to the rows, and a line for each to the `metric-*.jsonl`.
+
+    Returns:
+      {metric: {'floor', 'protocol', 'repeats'}}, the protocol without the networks.
+    """
     if repeats < 1:
         raise ValueError(f"Comparison.repeats={repeats} must be 1 or more")
     measured = {}
-    for row in rows if judge is not None else ():
-        generator = generators[row["network"]]
-        call = tf.function(lambda z, labels, g=generator: g(z, labels))
-        subject = metric_images.GeneratedImages(
-            call,
-            generator.z_dim,
-            generator.num_classes,
-            protocol={"truncation": None, "weights": "EMA, inference mode"},
-        )
-        drawn = [judge.evaluate(subject, seed) for seed in range(repeats)]
-        for scores in zip(*drawn, strict=True):
-            metric, values = scores[0]["metric"], [s["value"] for s in scores]
-            row[metric] = float(np.mean(values))
-            if repeats > 1:
-                row[f"{metric} sd"] = float(np.std(values, ddof=1))
-            known = {key: scores[0][key] for key in ("floor", "protocol")}
-            known["protocol"] = {**known["protocol"], "repeats": repeats}
-            measured[metric] = known
+    for row in rows if opened is not None else ():
+        path = paths[row["network"]]
+        subject = opened.subject(path)
+        drawn = [opened.evaluate(subject, seed) for seed in range(repeats)]
+        for repeated in zip(*drawn, strict=True):
+            score = scores.of_repeats(list(repeated))
+            scores.append(root, score, _inside(root, path), row.get("images"))
+            row |= scores.cells(score)
+            measured[score["metric"]] = {
+                "floor": score["floor"],
+                "protocol": _of_all(score["protocol"]),
+                "repeats": repeats,
+            }
     return measured
 
 
-def _as_csv(rows) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+def _of_all(protocol) -> dict:
+    """Returns a protocol without the name of the network that was judged by it."""
+    generated = protocol.get("generated", {})
+    named = {key: value for key, value in generated.items() if key != "network"}
+    return {**protocol, "generated": named}
 
 
 def _as_text(rows, floors) -> str:
@@ -246,8 +232,8 @@ def _floor(floor) -> str:
     return f"{floor:.5g}"
 
 
-def _export(path, folder, judge):
-    measured = None if judge is None else quality.Judge(judge)
+def _export(path, folder, opened):
+    measured = None if opened is None else quality.Distance(opened)
     report = exporting.run(
         exporting.Request(network=str(path), outdir=str(folder), judge=measured)
     )

@@ -10,7 +10,7 @@ import numpy as np
 from dglgan_tf.compat import tf
 from dglgan_tf.layers import conditional_norm, updates
 from dglgan_tf.narrowing import pruning
-from dglgan_tf.networks import base, files
+from dglgan_tf.networks import base, copying, files
 from dglgan_tf.training import state
 
 ROLES = files.ROLES
@@ -33,7 +33,7 @@ def load_teacher(path: Path, networks: state.Networks) -> base.Discriminator:
             "checkpoint that has it"
         )
     teacher = files.load_networks(path, ["discriminator"])["discriminator"]
-    check_pair(networks.generator, teacher, f"teacher {path}")
+    copying.check_pair(networks.generator, teacher, f"teacher {path}")
     return teacher
 
 
@@ -43,8 +43,8 @@ def load_teacher_generator(path: Path, student: base.Generator) -> base.Generato
     Raises:
       ValueError: no generator in the file, or one of other latents, images or styles.
     """
-    teacher = _generator_of(path)
-    check_pair(student, teacher, f"teacher {path}")
+    teacher, _ = files.load_generator(path)
+    copying.check_pair(student, teacher, f"teacher {path}")
     for field in ("z_dim", "style_mixing_prob"):
         ours, theirs = getattr(student, field, None), getattr(teacher, field, None)
         if ours != theirs:
@@ -53,17 +53,6 @@ def load_teacher_generator(path: Path, student: base.Generator) -> base.Generato
                 "a student imitates a teacher that draws as it does"
             )
     return teacher
-
-
-def _generator_of(path):
-    held = files.read_header(path).get("networks", {})
-    for role in ("generator_ema", "generator"):
-        if role in held:
-            return files.load_networks(path, [role])[role]
-    raise ValueError(
-        f"teacher {path} has no generator (it holds {sorted(held)}): name weights that "
-        "have one"
-    )
 
 
 def teacher_samples(teachers: Sequence, count: int, seed: int) -> dict | None:
@@ -82,20 +71,9 @@ def teacher_samples(teachers: Sequence, count: int, seed: int) -> dict | None:
         files.read_header(teachers[0])["networks"]
     ):
         return None
-    generator = _generator_of(teachers[0])
+    generator, _ = files.load_generator(teachers[0])
     z, labels = _latents(generator, count, seed)
     return {"images": generator(z, labels), "labels": labels}
-
-
-def check_pair(generator, other, name: str) -> None:
-    """Raises ValueError unless both networks are of the same images and classes."""
-    for field in ("resolution", "num_channels", "num_classes"):
-        ours, theirs = getattr(generator, field), getattr(other, field)
-        if ours != theirs:
-            raise ValueError(
-                f"{name} has {field}={theirs}, the generator has {field}={ours}: they "
-                "must be equal"
-            )
 
 
 def initialize(networks: state.Networks, starts: Mapping[str, Path]) -> None:
@@ -121,14 +99,7 @@ def initialize(networks: state.Networks, starts: Mapping[str, Path]) -> None:
         tensors = files.read_tensors(path, f"{source}/")
         files.assign_tensors(networks.by_role()[role], tensors, path)
     if "generator" in starts and "generator_ema" not in starts:
-        copy_weights(networks.generator, networks.generator_ema)
-
-
-def copy_weights(source: base.Network, target: base.Network) -> None:
-    """Copies all variables of one network to another of the same configuration."""
-    values = base.named_variables(source)
-    for name, variable in base.named_variables(target).items():
-        variable.assign(values[name])
+        copying.copy_weights(networks.generator, networks.generator_ema)
 
 
 @dataclasses.dataclass
@@ -169,7 +140,7 @@ def score_channels(
         raise ValueError("train.prune needs wider weights: name train.initialize_from")
     found = {}
     if "generator" in starts:
-        network = _generator_of(starts["generator"])
+        network, _ = files.load_generator(starts["generator"])
         found["generator"] = Wide(network, scores(network, seed))
     if "discriminator" in starts:
         held = files.load_networks(starts["discriminator"], ["discriminator"])
@@ -194,7 +165,7 @@ def prune(networks: state.Networks, wide: Mapping[str, Wide], seed: int) -> None
         pruning.prune(source.network, networks.by_role()[role], source.scores)
     if "generator" in wide:
         refit_statistics(networks.generator, seed)
-        copy_weights(networks.generator, networks.generator_ema)
+        copying.copy_weights(networks.generator, networks.generator_ema)
 
 
 def refit_statistics(generator: base.Generator, seed: int) -> None:
@@ -227,9 +198,8 @@ def _latents(generator, count, seed):
 def _halves(generator, count, seed):
     """Returns latents and what makes images of them: styles where there are any."""
     z, labels = _latents(generator, count, seed)
-    if hasattr(generator, "synthesize"):
-        return generator.map(z, labels), generator.synthesize
-    return z, lambda z: generator(z, labels)
+    codes, images = base.halves(generator)
+    return codes(z, labels), lambda found: images(found, labels)
 
 
 @gin.configurable(module="prune")

@@ -12,7 +12,7 @@ import gin
 from absl import logging
 
 from dglgan_tf.config import bindings as bindings_of_gin
-from dglgan_tf.config import removed_files
+from dglgan_tf.config import gin_internals, removed_files
 from dglgan_tf.devices import hosts as hosts_of_run
 from dglgan_tf.foundation import run_directory
 from dglgan_tf.reporting import report
@@ -52,7 +52,7 @@ def run(
         directory = run_directory.RunDirectory(Path(root) / stage)
         logging.info("stage %d of %d: %s", index + 1, len(stages), stage)
         # Every stage records the parameters that it used itself.
-        gin.config._OPERATIVE_CONFIG.clear()
+        gin_internals.forget_operative()
         with gin.config_scope(stage):
             training_run.run(
                 str(directory.path),

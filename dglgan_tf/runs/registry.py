@@ -1,5 +1,10 @@
-"""Everything that gin files may name, registered in one place by importing it."""
+"""Everything that gin files may name, registered in one place.
 
+Importing a module registers its configurables. Losses take no configuration of their
+own: gin files may name them, not bind them.
+"""
+
+import functools
 import inspect
 
 import gin
@@ -57,18 +62,21 @@ _BY_REFERENCE = (
     scores.scores_joint,
     scores.scores_separate,
 )
-for _function in _BY_REFERENCE:
-    # An empty allowlist would allow everything.
-    _arguments = list(inspect.signature(_function).parameters)
-    gin.external_configurable(_function, module="losses", denylist=_arguments)
-
 _SCHEDULES = (
     schedules.linear_warmup,
     schedules.linear_decay,
     schedules.cosine_decay,
     schedules.exponential_decay,
 )
-for _function in _SCHEDULES:
-    gin.external_configurable(_function, module="guidance")
 
-gin.external_configurable(perceptual.efficientnet_lite0_taps, module="losses")
+
+@functools.cache
+def register() -> None:
+    """Registers what the imported modules do not register themselves; once."""
+    for function in _BY_REFERENCE:
+        # An empty allowlist would allow everything.
+        arguments = list(inspect.signature(function).parameters)
+        gin.external_configurable(function, module="losses", denylist=arguments)
+    for function in _SCHEDULES:
+        gin.external_configurable(function, module="guidance")
+    gin.external_configurable(perceptual.efficientnet_lite0_taps, module="losses")

@@ -26,6 +26,7 @@ def options_of(built, beginning) -> dict:
         "teachers": [str(path) for path in beginning.teachers],
         "initialize_from": {r: str(path) for r, path in beginning.starts.items()},
         "data": built.source.fingerprint(),
+        "source": built.source.description,  # from which it is opened again
         "class_names": list(built.source.class_names),
         "stretched": built.source.stretched,
         "parameters": {

@@ -13,11 +13,10 @@ import gin
 from absl import logging
 
 from dglgan_tf.compat import tf
-from dglgan_tf.evaluation import judging
+from dglgan_tf.evaluation import judge
 from dglgan_tf.foundation import run_directory
-from dglgan_tf.layers import conditional_norm
-from dglgan_tf.metrics import evaluator, image_sets, names, scores
-from dglgan_tf.sampling import sampler
+from dglgan_tf.layers import spectral_norm
+from dglgan_tf.metrics import names, scores
 
 
 @gin.configurable
@@ -64,16 +63,13 @@ def in_training(parts, directory, shown) -> Callable[[Path], None]:
     wanted = Evaluation()
     if not wanted.metrics:
         return lambda path: None
-    source, network = parts.source, parts.networks.generator_ema
-    reals = judging.stored_images(source, network.num_channels)
     try:
-        judge = evaluator.Evaluator(
-            reals, wanted.metrics, fallback=True, cache=wanted.cache
+        opened = judge.open_judge(
+            parts.source, wanted.metrics, cache=wanted.cache, fallback=True
         )
     except ValueError as error:
         logging.warning("no evaluation during training: %s", error)
         return lambda path: None
-    averaged = _averaged(parts, wanted)
     counters = parts.trainer.state.counters
     last = counters.images // wanted.every_images
 
@@ -84,13 +80,12 @@ def in_training(parts, directory, shown) -> Callable[[Path], None]:
             return
         last = now // wanted.every_images
         try:
-            found = judge.evaluate(averaged, wanted.seed)
+            found = _judged(opened, parts, wanted, path.name)
         except (ValueError, OSError) as error:
             logging.warning("%s was not evaluated: %s", path.name, error)
             return
         replicas = parts.strategy.num_replicas_in_sync
         for score in found:
-            score["protocol"]["generated"]["network"] = path.name
             scores.append(directory.path, score, path.name, now, replicas)
             shown.say(f"{path.name}: {scores.sentence(score)}")
             with shown.summary.as_default():
@@ -100,25 +95,19 @@ def in_training(parts, directory, shown) -> Callable[[Path], None]:
     return after_save
 
 
-def _averaged(parts, wanted: Evaluation) -> image_sets.GeneratedImages:
-    """Returns the averaged generator in inference mode, spread over the replicas."""
+def _judged(opened, parts, wanted: Evaluation, name: str) -> list[dict]:
+    """Returns the scores of the averaged generator, which is as it was afterwards."""
     network = parts.networks.generator_ema
-    styled = sampler.has_styles(network)
-    noise = "random" if styled else "const"
-    protocol = {"weights": "generator_ema", "truncation": None}
-    if styled:
-        protocol["noise"] = noise
-    if conditional_norm.batch_statistics(network):
-        protocol["batch_norm"] = "running"
-    return image_sets.GeneratedImages(
-        judging.replicated(network, None, noise, _of_this_host(parts.strategy)),
-        network.z_dim,
-        network.num_classes,
-        judging.class_weights(parts.source, network.num_classes),
-        wanted.batch_size,
-        protocol,
-        judging.halves(network) if styled else None,
-    )
+    try:
+        subject = opened.subject(
+            network,
+            batch_size=wanted.batch_size,
+            strategy=_of_this_host(parts.strategy),
+            name=name,
+        )
+        return opened.evaluate(subject, wanted.seed)
+    finally:
+        spectral_norm.unfreeze_spectral_norm(network)
 
 
 def _of_this_host(strategy):

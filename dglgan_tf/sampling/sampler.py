@@ -12,10 +12,10 @@ import numpy as np
 
 from dglgan_tf.compat import tf
 from dglgan_tf.devices import lanes
-from dglgan_tf.foundation import run_directory, seeding
+from dglgan_tf.foundation import batches, seeding
 from dglgan_tf.layers import spectral_norm
 from dglgan_tf.native import library
-from dglgan_tf.networks import base, files
+from dglgan_tf.networks import base
 from dglgan_tf.sampling import constants, truncation
 
 NOISE_MODES = ("const", "random", "none")
@@ -86,14 +86,12 @@ class Sampler:
         z = seeding.latents(seeds, self.facts.z_dim)
         batch = 1 if self.facts.noise == "random" else min(batch, len(seeds))
         parts = []
-        for start in range(0, len(seeds), batch):
-            # the last batch is filled up, so that one shape is traced
-            rows = np.arange(start, start + batch) % len(seeds)
+        for rows in batches.filled(len(seeds), batch):
             part = self.generate(
                 tf.constant(z[rows]),
                 None if labels is None else tf.constant(labels[rows]),
                 truncation,
-                _noise_seed(seeds[start]),
+                _noise_seed(seeds[rows[0]]),
             )
             parts.append(part.numpy())
         return np.concatenate(parts)[: len(seeds)]
@@ -250,46 +248,3 @@ def _program(network, facts, given, weights):
         return lanes.spread(lambda *part: run(*part, *rest))(*rows)
 
     return tf.function(whole, autograph=False)
-
-
-def load_generator(name) -> tuple[base.Generator, dict]:
-    """Returns the generator that a name means, the averaged one where there is one.
-
-    Args:
-      name: a `.safetensors` file, a run directory (its newest snapshot), or
-        `bundled/NAME`.
-
-    Returns:
-      the network and the file's `info`.
-    """
-    path = run_directory.find_weights(str(name))
-    header = files.read_header(path)
-    held = header.get("networks", {})
-    role = next((r for r in ("generator_ema", "generator") if r in held), None)
-    if role is None:
-        raise ValueError(f"{path} holds {sorted(held) or 'no network'}, no generator")
-    network = files.load_networks(path, [role])[role]
-    return network, {**header.get("info", {}), "file": str(path), "role": role}
-
-
-def load(name, noise: str | None = None) -> Sampler:
-    """Returns a `Sampler` of whatever a name means.
-
-    Args:
-      name: a run directory, a `.safetensors` file, `bundled/NAME`, a SavedModel, an
-        export's folder, or a .tflite or .onnx file in one.
-      noise: 'const', 'random' or 'none'; None = 'const', or what an export has.
-    """
-    from dglgan_tf.deploy import exported  # it imports this module
-
-    if not exported.is_export(name):
-        network, info = load_generator(name)
-        return from_network(network, noise or "const", info, info["file"])
-    found = exported.load(name)
-    if noise not in (None, found.facts.noise):
-        raise ValueError(
-            f"noise_mode={noise!r}: {name} was exported with noise_mode="
-            f"{found.facts.noise!r} and cannot change it; sample from the run, or "
-            "export again"
-        )
-    return found

@@ -1,69 +1,12 @@
-"""Configuration and the manners of commands: sentences, exit codes, help."""
+"""Finding and parsing gin files: strict, in order, and nothing of theirs runs."""
 
-import os
-import subprocess
 import sys
-from pathlib import Path
 
 import gin
 import pytest
 
 from dglgan_tf.config import gin_files
-from dglgan_tf.runs import schedule
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-
-
-def command(*arguments, folder, first_on_path=REPOSITORY):
-    """Runs `python -m dglgan_tf.train` in a folder."""
-    path = os.pathsep.join([str(first_on_path), str(REPOSITORY)])
-    return subprocess.run(
-        [sys.executable, "-m", "dglgan_tf.train", *arguments],
-        env={**os.environ, "PYTHONPATH": path},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-
-
-@pytest.fixture
-def blocked(tmp_path):
-    """A folder whose `tensorflow` cannot be imported."""
-    (tmp_path / "tensorflow.py").write_text("raise SystemExit('imported tensorflow')")
-    return tmp_path
-
-
-def test_help_needs_no_tensorflow_and_lists_all_flags(blocked):
-    done = command("--help", folder=blocked, first_on_path=blocked)
-    assert done.returncode == 0, done.stderr
-    for flag in ("--gin_file", "--gin_param", "--run_dir", "--[no]dry_run"):
-        assert flag in done.stdout
-    assert "continues where it stopped" in done.stdout
-
-
-@pytest.mark.parametrize(
-    "arguments, sentence",
-    [
-        (
-            ["--gin_fil=x"],
-            "Unknown command line flag 'gin_fil'. Did you mean: gin_file",
-        ),
-        (
-            ["biggan128.gin"],
-            "unexpected argument 'biggan128.gin': options start with --",
-        ),
-        ([], "no --gin_file given"),
-        (["--gin_file=bigan128"], "did you mean biggan128.gin"),
-    ],
-)
-def test_mistakes_on_the_command_line_end_at_once(blocked, arguments, sentence):
-    done = command(*arguments, folder=blocked, first_on_path=blocked)
-    assert done.returncode == 2
-    assert sentence in done.stderr and "Traceback" not in done.stderr
-    assert done.stderr.startswith("train.py: ") and done.stderr.count("\n") == 1
-    assert sorted(os.listdir(blocked)) == ["tensorflow.py"]
+from dglgan_tf.foundation import sentences
 
 
 def test_gin_files_are_found_by_path_and_name(tmp_path, monkeypatch):
@@ -95,7 +38,7 @@ def test_a_missing_gin_file_names_close_matches(tmp_path, monkeypatch):
 def test_unknown_names_and_values_are_errors(binding, sentence):
     with pytest.raises(ValueError, match=sentence) as raised:
         gin_files.parse([], [binding])
-    assert "\n" not in gin_files.sentence(raised.value)
+    assert "\n" not in sentences.sentence(raised.value)
 
 
 def test_later_bindings_win_over_files(tmp_path):
@@ -106,74 +49,58 @@ def test_later_bindings_win_over_files(tmp_path):
     assert gin.query_parameter("Schedule.tick_images") == 7
 
 
-def test_a_missing_value_is_the_users_to_mend(capsys):
-
-    assert (
-        gin_files._guarded(lambda argv: schedule.Schedule(), ["x"])
-        == gin_files.USER_ERROR
+@pytest.fixture
+def own_module(tmp_path, monkeypatch):
+    """Writes a module with a configurable into the folder that the command runs in."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if p])
+    (tmp_path / "my_losses.py").write_text(
+        "import gin\n\n@gin.configurable(module='mine')\n"
+        "def softened(real_logits, fake_logits, factor: float = 1.0):\n"
+        "    return factor * (fake_logits - real_logits)\n"
     )
-    assert "total_images" in capsys.readouterr().err
+    yield "my_losses"
+    sys.modules.pop("my_losses", None)
 
 
-def raising(error):
-    def main(argv):
-        raise error
-
-    return main
+def test_a_module_of_ones_own_is_imported_by_the_flag_alone(own_module):
+    binding = ["Objective.d_loss = @mine.softened", "softened.factor = 2.0"]
+    with pytest.raises(ValueError, match="softened"):
+        gin_files.parse([], binding)
+    gin_files.parse([], binding, [own_module])
+    assert gin.query_parameter("softened.factor") == 2.0
+    with pytest.raises(ValueError, match="factr"):  # as strict as for ours
+        gin_files.parse([], ["softened.factr = 2.0"], [own_module])
 
 
 @pytest.mark.parametrize(
-    "error, code, text",
+    "name, words",
     [
-        (ValueError("a=1 must\n  be 2"), 2, "a=1 must be 2"),
-        (FileNotFoundError(2, "No such file", "x"), 2, "No such file: 'x'"),
-        (FloatingPointError("not finite"), 3, "not finite"),
-        (KeyboardInterrupt(), 130, "stopped"),
+        ("no_such_module_here", "cannot be imported: No module named"),
+        ("", "must be the name of a Python module"),
+        ("./mine.py", "must be the name of a Python module"),
     ],
 )
-def test_errors_become_a_sentence_and_a_code(capsys, error, code, text):
-    assert gin_files._guarded(raising(error), ["x"]) == code
-    shown = capsys.readouterr().err
-    assert text in shown and shown.count("\n") == 1 and "Traceback" not in shown
+def test_a_module_that_is_not_there_is_said(name, words):
+    with pytest.raises(ValueError, match=f"^--gin_import={name} {words}"):
+        gin_files.parse([], [], [name])
 
 
-@pytest.mark.parametrize("error", [RuntimeError("x"), TypeError("x"), KeyError("x")])
-def test_defects_keep_their_traceback(error):
-    with pytest.raises(type(error)):
-        gin_files._guarded(raising(error), ["x"])
+def test_reading_needs_no_known_names_and_binds_nothing(tmp_path):
+    (tmp_path / "a.gin").write_text("Nobody.knows = @this()\n")
+    before = gin.config_str()
+    read = gin_files.read([str(tmp_path / "a.gin")], ["x = 1"])
+    assert gin.config_str() == before
+    with pytest.raises(ValueError, match="Nobody|this"):
+        gin_files.bind(read)
 
 
-def test_an_error_inside_tf_data_is_named(capsys):
-    from dglgan_tf.compat import tf
-
-    def broken(index):
-        raise ValueError(f"image {index}.png cannot be read: replace it")
-
-    def main(argv):
-        for _ in tf.data.Dataset.range(3).map(
-            lambda i: tf.numpy_function(broken, [i], tf.int64)
-        ):
-            pass
-
-    assert gin_files._guarded(main, ["x"]) == gin_files.USER_ERROR
-    shown = capsys.readouterr().err
-    assert "image 0.png cannot be read: replace it" in shown
-    assert "Traceback" not in shown and shown.count("\n") == 1
-
-
-def test_an_error_of_tensorflow_itself_is_a_defect():
-    from dglgan_tf.compat import tf
-
-    with pytest.raises(tf.errors.InvalidArgumentError):
-        gin_files._guarded(lambda argv: tf.reshape([1, 2], [3]), ["x"])
-
-
-@pytest.mark.slow
-def test_an_unknown_gin_name_through_the_command(tmp_path):
-    done = command(
-        "--gin_file=biggan128", "--gin_param=Trainer.batch_siz=3", folder=tmp_path
-    )
-    assert done.returncode == 2 and "Traceback" not in done.stderr
-    last = done.stderr.strip().split("\n")[-1]
-    assert last.startswith("train.py: configuration: ") and "batch_siz" in last
-    assert not list(tmp_path.iterdir())
+def test_what_was_read_is_what_is_parsed(tmp_path):
+    """A file that changes in between, or is a pipe, is read once."""
+    path = tmp_path / "a.gin"
+    path.write_text("include 'data/embedded.gin'\nSchedule.total_images = 5\n")
+    read = gin_files.read([str(path)])
+    path.write_text("import os\nSchedule.total_images = 6\n")
+    gin_files.bind(read)
+    assert gin.query_parameter("Schedule.total_images") == 5
+    assert gin.query_parameter("train.source").selector == "embedded"

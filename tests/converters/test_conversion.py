@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from support import made_files
 
-from dglgan_tf import converters
 from dglgan_tf.containers import errors, reader
 from dglgan_tf.converters import conversion, loading
 from dglgan_tf.converters.biggan import pytorch
@@ -49,7 +48,7 @@ def expected_file(path: Path) -> Path:
 
 
 def agree(path: Path, jit: bool):
-    loaded = converters.load_checkpoint(path)
+    loaded = loading.load_checkpoint(path)
     rows, left_out = check.check(loaded, check.load_reference(expected_file(path)), jit)
     assert [str(row) for row in rows if not row.passed] == []
     assert set(left_out) <= INSIDE, left_out
@@ -138,16 +137,16 @@ def test_conversion_reports(converted, reference):
 def test_own_checkpoint_is_loaded_back(converted, reference):
     """The result has the bits of the source, and so has the export."""
     dest = converted[0]
-    first = converters.load_checkpoint(reference / "biggan_r32_cifar")
+    first = loading.load_checkpoint(reference / "biggan_r32_cifar")
     for path in (dest, dest / "networks.safetensors", dest / "biggan_pytorch"):
-        again = converters.load_checkpoint(path)
+        again = loading.load_checkpoint(path)
         for role in ("generator", "generator_raw", "discriminator"):
             a, b = getattr(first, role), getattr(again, role)
             assert a.get_config() == b.get_config()
             for x, y in zip(a.variables, b.variables, strict=True):
                 np.testing.assert_array_equal(x.numpy(), y.numpy())
     with pytest.raises(errors.CheckpointError, match="states its configuration"):
-        converters.load_checkpoint(dest, {"z_dim": 3})
+        loading.load_checkpoint(dest, {"z_dim": 3})
 
 
 def test_failed_parity_is_a_verdict(reference, tmp_path):
@@ -187,7 +186,7 @@ def test_refusals(reference, tmp_path):
     )
     for path, config, words in cases:
         with pytest.raises(errors.CheckpointError, match=words) as caught:
-            converters.load_checkpoint(path, config)
+            loading.load_checkpoint(path, config)
         assert "\n" not in str(caught.value)
     for name in ("resnet.pth", "nothing"):
         with pytest.raises(errors.CheckpointError, match=r"\.npz|no reference outputs"):
@@ -203,7 +202,7 @@ def test_numbered_copies_are_left_alone(reference, tmp_path):
         source = reference / "biggan_r32_cifar" / f"{name.split('_copy')[0]}.pth"
         data = b"damaged" if name[-1] == "0" else source.read_bytes()
         (tmp_path / f"{name}.pth").write_bytes(data)
-    loaded = converters.load_checkpoint(tmp_path)
+    loaded = loading.load_checkpoint(tmp_path)
     assert loaded.generator_raw is None and loaded.discriminator is not None
     assert loaded.report["ignored"] == [
         "D_optim.pth",
@@ -218,17 +217,24 @@ def test_what_only_training_needs_is_ignored(reference):
     tree["trans_convs.0.weight"] = np.zeros((8, 8, 1, 1), np.float32)
     tree["trans_convs.0.bias"] = np.zeros(8, np.float32)
     assert pytorch.load(tree).generator.resolution == 32
-    loaded = converters.load_checkpoint(reference / "sg2ros_trained_r64_cm1.pt")
+    loaded = loading.load_checkpoint(reference / "sg2ros_trained_r64_cm1.pt")
     assert {"g_optim", "d_optim", "args"} <= set(loaded.report["ignored"])
 
 
 @pytest.mark.slow
-def test_command_line(tmp_path):
+@pytest.mark.parametrize(
+    "command, name",
+    [
+        ([TOOL], "convert_checkpoint"),
+        (["-m", "dglgan_tf", "convert"], "dglgan convert"),
+    ],
+)
+def test_command_line(tmp_path, command, name):
     """A hostile file: exit code 2, one sentence, nothing written."""
     bad = tmp_path / "bad.pkl"
     bad.write_bytes(b"\x80\x04cos\nsystem\n\x8c\x09touch ran\x85R.")
     run = subprocess.run(
-        [sys.executable, TOOL, f"--source={bad}", f"--dest={tmp_path / 'out'}"],
+        [sys.executable, *command, f"--source={bad}", f"--dest={tmp_path / 'out'}"],
         capture_output=True,
         text=True,
         cwd=tmp_path,
@@ -236,7 +242,7 @@ def test_command_line(tmp_path):
         timeout=300,
     )
     assert run.returncode == 2, run.stderr
-    sentences = [s for s in run.stderr.splitlines() if "convert_checkpoint" in s]
+    sentences = [s for s in run.stderr.splitlines() if name in s]
     assert len(sentences) == 1 and "os.system" in sentences[0]
     assert "Traceback" not in run.stderr
     assert [p.name for p in tmp_path.iterdir()] == ["bad.pkl"]

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from dglgan_tf import converters
 from dglgan_tf.containers import errors, reader
+from dglgan_tf.converters import exporting, loading
 from dglgan_tf.converters.stylegan2 import nvidia
 from dglgan_tf.networks import base, stylegan2
 
@@ -45,9 +45,9 @@ def official_tables(path) -> dict:
 @pytest.mark.parametrize("name, to, file", ROUND_TRIPS)
 def test_round_trip(reference, tmp_path, name, to, file):
     """Every variable has the same bits after export and import."""
-    first = converters.load_checkpoint(reference / name)
-    converters.export_checkpoint(first, tmp_path / file, to)
-    again = converters.load_checkpoint(tmp_path / file)
+    first = loading.load_checkpoint(reference / name)
+    exporting.export_checkpoint(first, tmp_path / file, to)
+    again = loading.load_checkpoint(tmp_path / file)
     for role in ("generator", "generator_raw", "discriminator"):
         ours, back = getattr(first, role), getattr(again, role)
         assert (ours is None) == (back is None), role
@@ -69,9 +69,7 @@ def test_round_trip(reference, tmp_path, name, to, file):
 def test_official_names_and_shapes(reference, tmp_path, name, to, file):
     """The export's tables are those of the official file."""
     source = reference / name
-    converters.export_checkpoint(
-        converters.load_checkpoint(source), tmp_path / file, to
-    )
+    exporting.export_checkpoint(loading.load_checkpoint(source), tmp_path / file, to)
     expected, found = official_tables(source), official_tables(tmp_path / file)
     expected.pop("state_dict.pth", None)
     if set(expected) == {"G_ema.pth", "D.pth"}:  # the only generator is G there
@@ -110,9 +108,9 @@ def test_what_a_layout_cannot_hold(tmp_path):
     )
     for network, to, words in cases:
         with pytest.raises(errors.CheckpointError, match=words):
-            converters.export_checkpoint({"generator": network}, tmp_path / "x", to)
+            exporting.export_checkpoint({"generator": network}, tmp_path / "x", to)
     assert list(tmp_path.iterdir()) == []
-    converters.export_checkpoint({"generator": narrow}, tmp_path / "x.pkl", "tf1")
-    back = converters.load_checkpoint(tmp_path / "x.pkl").generator
+    exporting.export_checkpoint({"generator": narrow}, tmp_path / "x.pkl", "tf1")
+    back = loading.load_checkpoint(tmp_path / "x.pkl").generator
     z = np.random.RandomState(1).randn(2, 8).astype(np.float32)
     np.testing.assert_array_equal(narrow(z), back(z))

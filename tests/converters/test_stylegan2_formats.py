@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from dglgan_tf import converters
 from dglgan_tf.compat import keras, tf
 from dglgan_tf.containers import errors
+from dglgan_tf.converters import loading
 from dglgan_tf.converters.stylegan2 import ada, common, kwargs, nvidia, rosinality, tf1
 from dglgan_tf.networks import base, stylegan2
 
@@ -313,7 +313,7 @@ def test_gin_does_not_reach_networks_of_a_file(reference):
     import gin
 
     gin.parse_config("StyleGAN2Generator.style_mixing_prob = 0.1")
-    loaded = converters.load_checkpoint(reference / "sg2tf1_dglgan_fraction2_r32.pkl")
+    loaded = loading.load_checkpoint(reference / "sg2tf1_dglgan_fraction2_r32.pkl")
     assert loaded.generator.style_mixing_prob == 0.9
     assert loaded.generator.const_channels == 48
     assert loaded.generator.channels == [24, 24, 24, 16]

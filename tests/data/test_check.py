@@ -123,9 +123,9 @@ def test_fingerprint_of_prepared_data_is_compared(tmp_path):
     assert "images or labels changed after the conversion" in bad.problems[0]
 
 
-def _tool(*arguments):
+def _tool(*arguments, command=(ROOT / "tools/prepare_dataset.py",)):
     return subprocess.run(
-        [sys.executable, ROOT / "tools/prepare_dataset.py", *map(str, arguments)],
+        [sys.executable, *command, *map(str, arguments)],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""},
@@ -150,8 +150,9 @@ def test_tool_converts_checks_and_complains(tmp_path):
     assert writers.stored_manifest(out)["settings"]["resize_filter"] == "box"
     sheet = tmp_path / "sheet.png"
     looked = _tool(
-        f"--source={tmp_path / 'in' / 'a'}", "--check", "--cond", f"--sheet={sheet}"
-    )
+        f"--source={tmp_path / 'in' / 'a'}", "--check", "--cond", f"--sheet={sheet}",
+        command=("-m", "dglgan_tf.prepare"),
+    )  # fmt: skip
     assert looked.returncode == 2 and "Traceback" not in looked.stderr
     assert "there are no labels, but the model is conditional" in looked.stderr
     assert "a: 3 images, 3 readable" in looked.stdout

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from support import commands
 
 from dglgan_tf.data import images, pipeline, plan, prepare, sources, stored, writers
 
@@ -274,3 +275,11 @@ def test_a_manifest_no_longer_true_is_not_trusted(tmp_path):
     (out / "dataset.json").unlink()
     with pytest.raises(ValueError, match="differ in size"):
         sources.open_source(str(out))
+
+
+def test_the_command_offers_what_there_is():
+    """It lists the choices itself: --help imports neither numpy nor TensorFlow."""
+    module = commands.Command("dglgan_tf/prepare.py").module
+    assert module.FORMATS == list(writers.FORMATS)
+    assert module.TRANSFORMS == list(images.TRANSFORMS)
+    assert module.RESIZE_FILTERS == list(images.RESIZE_FILTERS)

@@ -17,12 +17,13 @@ import pytest
 from support import browser
 
 from dglgan_tf.demo_page import booth, demo_page, guard
-from dglgan_tf.sampling import paths, sampler
+from dglgan_tf.deploy import opening
+from dglgan_tf.sampling import paths
 
 
 @pytest.fixture(scope="module")
 def shown(stored):
-    found = sampler.load(stored["biggan"])
+    found = opening.load(stored["biggan"])
     return booth.Booth({"teacher": found, "student": found})
 
 
@@ -67,7 +68,7 @@ def test_values_out_of_bounds_are_refused(shown, change, message):
 
 
 def test_networks_of_other_latents_are_refused(stored):
-    both = {name: sampler.load(path) for name, path in stored.items()}
+    both = {name: opening.load(path) for name, path in stored.items()}
     with pytest.raises(ValueError, match="stylegan2 has z_dim=12, the first network"):
         booth.Booth(both)
 

@@ -11,13 +11,15 @@ from support import deploy_networks
 from dglgan_tf.deploy import (  # fmt: skip
     card,
     exporting,
+    opening,
     parts,
     quality,
     saved_model,
     tflite,
 )
+from dglgan_tf.evaluation import subjects
 from dglgan_tf.foundation import seeding
-from dglgan_tf.metrics import names
+from dglgan_tf.metrics import image_sets, names
 from dglgan_tf.networks import files, stylegan2
 from dglgan_tf.sampling import sampler  # fmt: skip
 
@@ -31,6 +33,10 @@ class Brightness:
     """Stands in for an evaluator: the distance is the mean of ten images."""
 
     metrics = (names.parse("kid10[brightness]"),)
+
+    def subject(self, judged, **options):
+        """Returns what is judged, as `judge.Judge` does."""
+        return subjects.make(judged, **options)
 
     def evaluate(self, subject):
         """Returns one score, as `evaluator.Evaluator` does."""
@@ -50,7 +56,7 @@ def exported(request, tmp_path_factory):
     files.save_networks(path, {"generator_ema": network}, info)
     asked = exporting.Request(
         str(path), str(folder / "out"), rounds=2, seeds=(0, 1, 2),
-        judge=quality.Judge(Brightness()),
+        judge=quality.Distance(Brightness()),
     )  # fmt: skip
     return network, path, folder / "out", exporting.run(asked)
 
@@ -82,7 +88,7 @@ def test_distance_is_that_of_each_file_s_own_images(exported):
     assert set(judged["values"]) == {"source", "saved_model"}
     assert judged["left_out"] == {} and judged["metric"] == "kid10[brightness]"
     expected = 0.0
-    feeder = quality.images.GeneratedImages(
+    feeder = image_sets.GeneratedImages(
         lambda z, labels: sampler.generate(network, z, labels, None),
         network.z_dim,
         network.num_classes,
@@ -107,9 +113,9 @@ def test_distance_that_fails_or_takes_long_never_blocks(exported):
     def fine(z, labels, truncation):
         return np.zeros([len(z), 8, 8, 1])
 
-    found = quality.Judge(Brightness()).measure({"a": broken, "b": fine}, facts)
+    found = quality.Distance(Brightness()).measure({"a": broken, "b": fine}, facts)
     assert found["values"] == {"b": 128.0} and "NaN" in found["left_out"]["a"]
-    found = quality.Judge(Brightness(), patience=0.0).measure({"b": fine}, facts)
+    found = quality.Distance(Brightness(), patience=0.0).measure({"b": fine}, facts)
     assert found["values"] == {} and found["protocol"] is None
     assert "ask for it with --distance" in found["left_out"]["b"]
     assert "Not measured for b: 10 images" in card.distance_text({"distance": found})
@@ -118,8 +124,8 @@ def test_distance_that_fails_or_takes_long_never_blocks(exported):
 def test_saved_model_draws_the_source_s_images(exported):
     network, _, out, _ = exported
     expected = sampler.from_network(network)
-    found = sampler.load(out)
-    assert found.facts == sampler.load(out / "saved_model").facts
+    found = opening.load(out)
+    assert found.facts == opening.load(out / "saved_model").facts
     assert found.facts.class_names == ("coat", "bag", "boot")
     for truncation in (None, 0.6):
         np.testing.assert_allclose(
@@ -128,7 +134,7 @@ def test_saved_model_draws_the_source_s_images(exported):
             atol=1e-5,
         )
     with pytest.raises(ValueError, match="cannot change it"):
-        sampler.load(out, "random")
+        opening.load(out, "random")
 
 
 _FOREIGN = """
@@ -326,11 +332,11 @@ def test_all_formats_in_one_call(tmp_path):
         assert {row["images"] for row in entry["differences"]} == {3}
         assert entry["timing"][0]["p50_ms"] > 0
         with pytest.raises(ValueError, match="part of a generator: name the whole"):
-            sampler.load(tmp_path / "out" / entry["path"])
-    expected = sampler.load(path).images([7, 8, 9], [2, 0, 1], truncation=0.8)
+            opening.load(tmp_path / "out" / entry["path"])
+    expected = opening.load(path).images([7, 8, 9], [2, 0, 1], truncation=0.8)
     for name, entry in report["files"].items():
         assert (tmp_path / "out" / entry["path"]).exists()
-        found = sampler.load(tmp_path / "out" / entry["path"])
+        found = opening.load(tmp_path / "out" / entry["path"])
         limit = {"tflite-float16": 0.03, "tflite-dynamic": 0.4}.get(name, 1e-4)
         np.testing.assert_allclose(
             found.images([7, 8, 9], [2, 0, 1], 0.8, batch=2), expected, atol=limit
@@ -348,10 +354,10 @@ def test_only_style_networks_have_separate_parts():
 def test_files_away_from_their_report_are_refused(tmp_path):
     path = tmp_path / "model-float32.tflite"
     with pytest.raises(ValueError, match="no file"):
-        sampler.load(path)
+        opening.load(path)
     path.write_bytes(b"")
     with pytest.raises(ValueError, match="keep the files of an export together"):
-        sampler.load(path)
+        opening.load(path)
 
 
 @pytest.mark.parametrize(

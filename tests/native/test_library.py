@@ -132,14 +132,6 @@ def test_a_processor_without_avx2_is_told(monkeypatch):
     assert library._level() == []
 
 
-def test_a_home_that_cannot_be_written(monkeypatch, tmp_path):
-    taken = tmp_path / "file"
-    taken.write_text("")
-    monkeypatch.setenv("DGLGAN_CACHE", str(taken / "below"))
-    place = library._folder()
-    assert place.is_dir() and os.access(place, os.W_OK) and taken not in place.parents
-
-
 def test_second_use_in_the_process_is_the_same_library(native_code):
     assert library.library() is library.library()
     y = library.library().dglgan_convolution(

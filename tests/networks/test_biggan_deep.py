@@ -9,7 +9,7 @@ from dglgan_tf.compat import tf
 from dglgan_tf.containers import reader
 from dglgan_tf.converters.biggan import deep_hf
 from dglgan_tf.layers import spectral_norm, updates
-from dglgan_tf.networks import base, biggan_deep
+from dglgan_tf.networks import base, biggan_deep, biggan_deep_config
 
 FOLDER = "biggan_deep_hf_r32"
 # Not doubled everywhere, widths that are no powers of two.
@@ -77,7 +77,7 @@ def test_discriminator_against_numpy():
 
 
 def test_standard_plans():
-    plan = biggan_deep.generator_plan(128, 10, 2)
+    plan = biggan_deep_config.generator_plan(128, 10, 2)
     assert plan[:4] == [
         [False, 160, 160],
         [True, 160, 160],
@@ -85,7 +85,7 @@ def test_standard_plans():
         [True, 160, 80],
     ]
     assert plan[-1] == [True, 20, 10] and len(plan) == 10
-    plan = biggan_deep.discriminator_plan(128, 10, 2)
+    plan = biggan_deep_config.discriminator_plan(128, 10, 2)
     assert plan[:3] == [[True, 10, 20], [False, 20, 20], [True, 20, 40]]
     assert plan[-1] == [False, 160, 160] and len(plan) == 10
     call = tf.autograph.experimental.do_not_convert

@@ -9,8 +9,8 @@ float32 computations); compared with the float64 outputs where there are any.
 import numpy as np
 import pytest
 
-from dglgan_tf import converters
 from dglgan_tf.compat import tf
+from dglgan_tf.converters import loading
 from dglgan_tf.layers import updates
 from dglgan_tf.losses import adversarial, regularizers
 from dglgan_tf.networks import base
@@ -38,7 +38,7 @@ class Case:
     """A loaded file and its stored arrays."""
 
     def __init__(self, path):
-        self.loaded = converters.load_checkpoint(path)
+        self.loaded = loading.load_checkpoint(path)
         with np.load(path.with_suffix(".npz")) as file:
             self.arrays = dict(file)
 

@@ -137,8 +137,8 @@ def test_pictures_are_the_networks_own(written):
 
     from PIL import Image
 
+    from dglgan_tf.deploy import opening
     from dglgan_tf.foundation import pictures
-    from dglgan_tf.sampling import sampler
 
     root, text = written
     sheets = json.loads(re.search(r"const sheets = (.*);", text)[1])
@@ -147,7 +147,7 @@ def test_pictures_are_the_networks_own(written):
     data = base64.b64decode(sheets["teacher"]["0.5"].split(",")[1])
     with Image.open(io.BytesIO(data)) as image:
         found = np.asarray(image)
-    drawn = sampler.load(root / "teacher").images(
+    drawn = opening.load(root / "teacher").images(
         np.repeat(range(6), 3), [0, 1, 2] * 6, truncation=0.5
     )
     expected = pictures.grid(drawn, 3)[..., 0].astype(int)

@@ -16,7 +16,7 @@ import pytest
 from support import tiny_runs
 from support import tiny_training as tiny
 
-from dglgan_tf.config import gin_files
+from dglgan_tf.cli import entry
 from dglgan_tf.devices import team as teams
 from dglgan_tf.foundation import atomic, run_directory
 from dglgan_tf.losses import adversarial
@@ -205,7 +205,7 @@ def test_a_full_disk_keeps_the_newest_snapshot(tmp_path, monkeypatch, capsys):
     def main(argv):
         toy_run(tmp_path / "run", Schedule__snapshot_every_images=8)
 
-    assert gin_files._guarded(main, ["x"]) == gin_files.USER_ERROR
+    assert entry._guarded(main, ["x"]) == entry.USER_ERROR
     said = capsys.readouterr().err.strip().split("\n")[-1]
     assert "cannot save" in said and "No space left on device" in said
     assert "can continue from network-snapshot-000000" in said
@@ -231,7 +231,7 @@ def test_a_run_that_stays_bad_gives_up_and_names_the_tensor(tmp_path, capsys):
     def main(argv):
         tiny_runs.run(tmp_path / "run", TOYS, SOURCE)
 
-    assert gin_files._guarded(main, ["x"]) == gin_files.DIVERGED
+    assert entry._guarded(main, ["x"]) == entry.DIVERGED
     said = capsys.readouterr().err.strip().split("\n")[-1]
     assert (
         "more than Schedule.max_skipped=2 updates were not finite before step 3" in said

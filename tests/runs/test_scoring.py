@@ -8,7 +8,7 @@ import pytest
 from support import tiny_runs
 from support import tiny_training as tiny
 
-from dglgan_tf.evaluation import judging
+from dglgan_tf.evaluation import judge, reals, snapshots
 from dglgan_tf.metrics import extractors, scores
 from dglgan_tf.runs import scoring
 from dglgan_tf.training import optimizers
@@ -51,11 +51,14 @@ def test_a_training_scores_its_snapshots_and_keeps_the_best(tmp_path):
     assert {line["metric"] for line in lines} == {KID}
     best = min(lines, key=lambda line: line["value"])["snapshot"]
     assert [p.name for p in (tmp_path / "run/best").iterdir()] == [best]
-    assert judging.checkpoints(tmp_path / "run", "best", best)[0].name == best
+    assert snapshots.chosen(tmp_path / "run", "best", best)[0].name == best
     log = (tmp_path / "run/log.txt").read_text()
     assert log.count(KID) == 3 and "real against real" in log
     generated = lines[0]["protocol"]["generated"]
     assert generated["weights"] == "generator_ema"
+    assert generated["network"] == lines[0]["snapshot"]
+    again = reals.of_run(tmp_path / "run")  # the run says what it was trained on
+    assert again.fingerprint() == SOURCE().fingerprint()
 
 
 def test_what_cannot_be_computed_stops_nothing(tmp_path, caplog):
@@ -87,7 +90,7 @@ def test_only_the_best_snapshots_stay(tmp_path):
     assert kept == [["001"], ["001", "002"], ["002", "003"], ["002", "003"]]
     left = tmp_path / "best/network-snapshot-000002.safetensors"
     assert left.read_bytes() == b"002"
-    found = judging.checkpoints(tmp_path, "all")
+    found = snapshots.chosen(tmp_path, "all")
     assert [p.stem[-3:] for p in found] == ["002", "003"]
 
 
@@ -95,6 +98,6 @@ def test_settings_are_checked():
     with pytest.raises(ValueError, match="Evaluation.every_images=0"):
         scoring.Evaluation(every_images=0)
     source = tiny_runs.synthetic(8, 3)()
-    assert judging.class_weights(source, 0) is None
-    weights = judging.class_weights(source, 3)  # 64 images of three classes
+    assert judge.class_weights(source, 0) is None
+    weights = judge.class_weights(source, 3)  # 64 images of three classes
     np.testing.assert_array_equal(weights, [22, 21, 21])

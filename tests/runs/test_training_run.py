@@ -8,7 +8,7 @@ from PIL import Image
 from support import tiny_runs
 from support import tiny_training as tiny
 
-from dglgan_tf.config import gin_files
+from dglgan_tf.cli import entry
 from dglgan_tf.data import base as data_base
 from dglgan_tf.data import stored
 from dglgan_tf.foundation import run_directory
@@ -28,7 +28,7 @@ def fails(capsys):
     def attempt(folder, pair=TOYS, source=SOURCE, bindings=None, goal=None, **options):
         tiny_runs.bind(goal or tiny.goal(), 16, tiny.sgd, **(bindings or {}))
         main = lambda argv: tiny_runs.run(folder, pair, source, **options)  # noqa: E731
-        assert gin_files._guarded(main, ["x"]) == gin_files.USER_ERROR
+        assert entry._guarded(main, ["x"]) == entry.USER_ERROR
         shown = capsys.readouterr().err
         assert "Traceback" not in shown
         return shown.strip().split("\n")[-1]

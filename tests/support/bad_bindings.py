@@ -108,6 +108,11 @@ WRONG_TYPE = [
 
 UNKNOWN = [
     ("Trainer.batch_siz = 8", "batch_siz"),
+    ("nonsense/Schedule.total_images = 3", "nobody uses the scope 'nonsense'"),
+    ("student/Schedule.total_images = 3", "neither a reference @student/... nor a"),
+    ("compress.stages = ['guided']\nguidd/train.seed = 3", "did you mean guided"),
+    ("import os", "'import os' is refused"),
+    ("from subprocess import getoutput", "getoutput' is refused"),
     ("Traner.batch_size = 8", "Traner"),
     ("Trainer.batch_size", "configuration"),
     ("Trainer.batch_size = ", "configuration"),

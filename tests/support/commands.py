@@ -8,7 +8,7 @@ from pathlib import Path
 
 from absl import flags
 
-from dglgan_tf.config import gin_files
+from dglgan_tf.cli import entry
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -42,8 +42,8 @@ class Command:
             for flag in self.flags.values():
                 flag.unparse()
             try:
-                left = gin_files._parse_flags(self.module.main, argv)
-                code = gin_files._guarded(self.module.main, left)
+                left = entry._parse_flags(self.module.main, argv)
+                code = entry._guarded(self.module.main, left)
             except SystemExit as stopped:
                 code = stopped.code
         return code, out.getvalue(), said.getvalue()

@@ -4,10 +4,9 @@ import json
 
 import gin
 
-from dglgan_tf.config import gin_files
 from dglgan_tf.data import sources
 from dglgan_tf.networks import files
-from dglgan_tf.runs import plan, training_run
+from dglgan_tf.runs import plan, registry, training_run
 
 NOT_REPRODUCIBLE = ("timing/", "resources/", "timestamp")
 
@@ -21,7 +20,7 @@ def bind(goal, total, tiny_sgd, **bindings):
       tiny_sgd: optimizer factory of both networks.
       **bindings: such as Schedule__tick_images=8.
     """
-    gin_files.register()
+    registry.register()
     defaults = {
         "Trainer.objective": goal,
         "Trainer.batch_size": 8,

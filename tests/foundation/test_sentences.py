@@ -1,0 +1,40 @@
+"""Sentences: one line from an error, near words, quoted commands, short texts."""
+
+import shlex
+
+import pytest
+
+from dglgan_tf.foundation import sentences
+
+
+@pytest.mark.parametrize(
+    "error, text",
+    [
+        (ValueError("a=1 must\n  be 2"), "a=1 must be 2"),
+        (ValueError("wrong\n  In call to configurable 'x' (<f>)"), "wrong"),
+        (KeyError(), "KeyError"),
+        (
+            ValueError("No bindings specified for 'WIDTH/gin.macro' in config string"),
+            "%WIDTH is used and no line says WIDTH = ...",
+        ),
+    ],
+)
+def test_an_error_becomes_one_line(error, text):
+    assert sentences.sentence(error) == text
+
+
+def test_near_words():
+    assert sentences.near("studnt", ["student", "teacher"]) == "; did you mean student?"
+    assert sentences.near("x", ["student", "teacher"]) == ""
+
+
+@pytest.mark.parametrize("name", ["plain", "two words", "it's", "a;b", "$HOME", "`x`"])
+def test_a_command_is_split_by_a_shell_as_it_was_given(name):
+    words = ["python", "-m", "dglgan_tf.sample", f"--network={name}"]
+    assert shlex.split(sentences.command(*words)) == words
+
+
+def test_long_texts_lose_their_middle():
+    assert sentences.short("a" * 80) == "a" * 80
+    assert sentences.short("abcdefghij", 7) == "ab...ij"
+    assert len(sentences.short("x" * 5000, 81)) == 81
