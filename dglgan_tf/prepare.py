@@ -45,6 +45,9 @@ _BACKGROUND = flags.DEFINE_integer(
     "background", 255, "Grey level under transparency and around padded images.", 0, 255
 )
 _MAX_IMAGES = flags.DEFINE_integer("max_images", None, "Take only so many.", 1)
+_MEGAPIXELS = flags.DEFINE_float(
+    "max_megapixels", None, "Read images of up to so many megapixels; default: 178."
+)
 _ANY_SIZE = flags.DEFINE_bool("any_size", False, "Allow sizes no network here takes.")
 _STRICT = flags.DEFINE_bool("strict", False, "Refuse what must be converted or left.")
 _WORKERS = flags.DEFINE_integer("workers", None, "Threads.", 1)
@@ -141,8 +144,10 @@ def main(argv) -> None:
     del argv
     if _CHECK.value == bool(_DEST.value):
         raise ValueError("give either --dest to convert or --check to look.")
-    from dglgan_tf.data import sources
+    from dglgan_tf.data import images, sources
 
+    if _MEGAPIXELS.value is not None:
+        images.allow_megapixels(_MEGAPIXELS.value)
     found = sources.find(_SOURCE.value, _LABELS.value, _SPLIT.value)
     (_look if _CHECK.value else _convert)(found)
 

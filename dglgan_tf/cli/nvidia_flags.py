@@ -166,7 +166,7 @@ def _direct(values) -> list[str]:
         if value is not None:
             found.extend(text.format(value) for text in texts)
 
-    bind("data", "train.source = @open_source", "open_source.name = '{}'")
+    bind("data", "train.source = @open_source", "open_source.name = {!r}")
     if values.subset is not None:
         found.append("train.source = @subset")
         found.append("subset.source = @open_source()")
@@ -183,7 +183,7 @@ def _direct(values) -> list[str]:
     bind("mirror", "make_dataset.mirror = {}")
     found += _augmentation(values.aug, values.target)
     bind("freezed", "Trainer.freeze_d_blocks = {}")
-    bind("resume_from", "train.initialize_from = '{}'")
+    bind("resume_from", "train.initialize_from = {!r}")
     bind("teacher", "train.teachers = {}")
     bind("guidance_weight", "Objective.guidance_weight = {}")
     if values.snap is not None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from dglgan_tf.compat import tf
+from dglgan_tf.data import bounded
 
 
 class Source:
@@ -26,6 +27,8 @@ class Source:
       in_memory: True where `fetch` costs no more than a copy.
       stretched: (height, width) from which the images were stretched to a square, so
         that samples can be stretched back; None where they were not.
+      names: of the images, with folders; empty where they have none.
+      notes: what lies there and is not read, one sentence for each kind.
       description: how it was opened, see `dglgan_tf.data.origin`; None where that
         cannot be said.
     """
@@ -33,6 +36,8 @@ class Source:
     description: dict | None = None
     in_memory = False
     stretched: tuple[int, int] | None = None
+    names: Sequence[str] = ()
+    notes: Sequence[str] = ()
 
     def __init__(
         self,
@@ -45,7 +50,7 @@ class Source:
     ):
         self.name = name
         self.labels = np.asarray(labels, np.int32)
-        self.class_names = [str(class_name) for class_name in class_names]
+        self.class_names = [bounded.printable(str(n)) for n in class_names]
         self.height = int(height)
         self.width = int(width)
         self.num_channels = int(num_channels)
@@ -167,7 +172,10 @@ class ArraySource(Source):
         if labels is None:
             labels, class_names = np.zeros(len(images), np.int32), []
         elif class_names is None:
-            class_names = [str(c) for c in range(int(np.max(labels)) + 1)]
+            highest = int(np.max(labels)) if len(labels) else 0
+            if highest >= bounded.MAX_CLASSES:
+                raise ValueError(f"{name}: a label is {highest}, no class number.")
+            class_names = [str(c) for c in range(highest + 1)]
         if len(labels) != len(images):
             raise ValueError(f"{name}: {len(images)} images but {len(labels)} labels.")
         images = pad(images, resolution, background, name)
@@ -212,6 +220,9 @@ class Subset(Source):
         )
         self.in_memory = source.in_memory
         self.stretched = source.stretched
+        self.notes = source.notes
+        names = source.names
+        self.names = [names[i] for i in indices] if len(names) else []
         self._source = source
         self._indices = indices
 

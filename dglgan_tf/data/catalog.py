@@ -1,12 +1,13 @@
 """TensorFlow Datasets by name, and the extracted ILSVRC tree."""
 
 import csv
+import io
 import re
 from pathlib import Path
 
 import numpy as np
 
-from dglgan_tf.data import databases, encoded, readers, records
+from dglgan_tf.data import bounded, databases, encoded, readers, records
 
 _WNID = re.compile(r"n\d{8}")
 _ILSVRC_PARTS = ("", "ILSVRC/Data/CLS-LOC", "Data/CLS-LOC", "CLS-LOC")
@@ -24,6 +25,8 @@ def list_tfds(
       data_dir: where datasets are prepared; None is TFDS's own place.
       download: True prepares a missing dataset, which downloads it.
     """
+    for place in filter(None, (name, data_dir)):
+        bounded.refuse_remote(place, "tfds")
     tfds = databases.optional("tensorflow_datasets", f"{name}: reading TFDS")
     builder = _builder(tfds, name, data_dir, download)
     if split.split("[")[0] not in builder.info.splits:
@@ -135,8 +138,14 @@ def _solution(folder: Path, names: list[str]) -> list[str]:
             f"{folder}: flat images need LOC_val_solution.csv above them, or class "
             "folders named after WordNet (n01440764, ...)."
         )
-    with open(path, newline="") as file:
-        rows = {row["ImageId"]: row["PredictionString"] for row in csv.DictReader(file)}
+    text = bounded.text(bounded.read(path, bounded.TEXT_BYTES), str(path))
+    try:
+        table = csv.DictReader(io.StringIO(text))
+        rows = {row["ImageId"]: row["PredictionString"] for row in table}
+    except (csv.Error, KeyError) as error:
+        raise ValueError(
+            f"{path}: has no columns ImageId and PredictionString ({error})."
+        ) from error
     stems = [Path(name).stem for name in names]
     missing = [stem for stem in stems if not rows.get(stem)]
     if missing:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw
 
-from dglgan_tf.data import base, encoded, images, plan, prepare
+from dglgan_tf.data import base, encoded, images, plan, prepare, traps
 
 _SHOWN = 10
 _SHEET_CLASSES, _SHEET_COLUMNS, _CELL, _MARGIN = 20, 10, 64, 120
@@ -32,9 +32,17 @@ class Report(NamedTuple):
 
 
 class _Facts(NamedTuple):
+    """Of one image: header, hash and extremes of the pixels.
+
+    Darkest and brightest leave out the extreme 0.5 % of the values.
+    """
+
     header: images.Header
     digest: bytes
-    blank: bool
+    lowest: int
+    highest: int
+    darkest: float
+    brightest: float
 
 
 def check(
@@ -64,7 +72,10 @@ def check(
         except ValueError as error:
             return error
         digest = hashlib.sha256(repr(image.shape).encode() + image.tobytes())
-        return _Facts(headers[index], digest.digest(), image.min() == image.max())
+        extremes = np.percentile(image, [0.5, 99.5])
+        return _Facts(
+            headers[index], digest.digest(), image.min(), image.max(), *extremes
+        )
 
     count = len(items.names)
     with concurrent.futures.ThreadPoolExecutor(workers or os.cpu_count()) as pool:
@@ -72,14 +83,19 @@ def check(
         facts = list(progress(results, count, "looking") if progress else results)
     good = [i for i, fact in enumerate(facts) if isinstance(fact, _Facts)]
     lines = [f"{items.name}: {count} images, {len(good)} readable"]
-    warnings: list[str] = []
+    warnings = list(items.notes)
     problems: list[str] = []
     _kinds(items, facts, good, lines, warnings, problems)
-    _classes(items, good, conditional, lines, warnings, problems)
+    _brightness(items, facts, good, warnings)
+    lines += traps.table(_classes(items, good))
+    trapped = traps.find(_classes(items, good), conditional)
+    warnings += trapped.warnings
+    problems += trapped.problems
     _duplicates(items, facts, good, lines, warnings)
     if manifest:
         _compare(items, good, manifest, lines, problems)
-    return Report(lines, warnings, problems, contact_sheet(items, good))
+    said = [list(map(traps.one_line, part)) for part in (lines, warnings, problems)]
+    return Report(*said, contact_sheet(items, good))
 
 
 def _kinds(items, facts, good, lines, warnings, problems) -> None:
@@ -107,56 +123,68 @@ def _kinds(items, facts, good, lines, warnings, problems) -> None:
     lines += [f"  {kind}: {number}" for kind, number in kinds.most_common()]
     if len({facts[i].header.grey for i in good}) > 1:
         warnings.append("grey images among colour images: they become RGB")
-    blank = [items.names[i] for i in good if facts[i].blank]
+    blank = [items.names[i] for i in good if facts[i].lowest == facts[i].highest]
     if blank:
         warnings.append(f"{len(blank)} images are of one colour, such as {blank[0]}")
 
 
-def _classes(items, good, conditional, lines, warnings, problems) -> None:
-    """Reports the class histogram and what is wrong with it."""
-    names = items.class_names
-    if not names:
-        lines.append("classes: none")
-        if conditional:
-            problems.append("there are no labels, but the model is conditional")
-        tops = {name.split("/")[0] for name in items.names if "/" in name}
-        nameless = all(top.isdigit() for top in tops)
-        if len(tops) > 1 and not nameless:
-            warnings.append(
-                "there are no labels, yet there are sub-folders that look like classes"
-                f" ({', '.join(sorted(tops)[:3])}): labels='folders' would use them"
-            )
-        return
-    histogram = np.bincount(items.labels[good], minlength=len(names))
-    lines.append(f"classes, {len(names)}:")
-    lines += [f"  {k} {names[k]}: {number}" for k, number in enumerate(histogram)]
-    empty = [names[k] for k in np.flatnonzero(histogram == 0)]
-    used = histogram[histogram > 0]
-    if len(used) == 1 and len(names) > 1:
-        problems.append(
-            f"every image is of class {names[int(histogram.argmax())]}, though "
-            f"{len(names)} classes are named: the labels are probably wrong"
-        )
-    elif len(used) == 1 and conditional:
-        problems.append(_one_class(items, names[0]))
-    elif len(used) == 1:
-        warnings.append("there is one class only: an unconditional model suits it")
-    elif empty:
-        text = f"{len(empty)} classes have no image, such as {empty[0]}"
-        (problems if conditional else warnings).append(text)
-    if len(used) > 1 and used.max() >= 100 * used.min():
+def _brightness(items, facts, good, warnings) -> None:
+    """Reports sets that are nearly black or white, as wrongly scaled ones are."""
+    deep = [facts[i].highest for i in good if "I;16" in facts[i].header.kind]
+    bits = 8 + int(max(deep, default=255)).bit_length()
+    if bits < 16:
         warnings.append(
-            f"the largest class has {used.max() // used.min()} times the images of the "
-            "smallest"
+            f"the {len(deep)} images of 16 bits use only {bits} of them, and the high "
+            f"8 bits are kept: the largest value will be {max(deep)} of 255; multiply "
+            f"the samples by {2 ** (16 - bits)} first"
         )
+    dark = [i for i in good if facts[i].brightest < 32]
+    bright = [i for i in good if facts[i].darkest > 223]
+    for some, word in ((dark, "black"), (bright, "white")):
+        if 2 * len(some) > len(good):
+            warnings.append(
+                f"{len(some)} of {len(good)} images are nearly {word}, such as "
+                f"{items.names[some[0]]}: is their scale right?"
+            )
 
 
-def _one_class(items, name: str) -> str:
-    text = f"there is one class ({name}), but the model is conditional"
-    below = {"/".join(name.split("/")[:2]) for name in items.names}
-    if len(below) > 1 and all(name.count("/") > 1 for name in items.names):
-        text += f"; did you mean the folder {name} itself, which holds sub-folders?"
-    return text
+def _classes(items, good: list[int]) -> traps.Classes:
+    """Returns the classes of the readable images; names where images have them."""
+    names = items.names if items.named else []
+    return traps.Classes(
+        [names[i] for i in good] if names else [],
+        items.labels[good].astype(np.int64),
+        items.class_names,
+    )
+
+
+def class_table(source: base.Source, most: int = 20) -> list[str]:
+    """Returns a line for each class of a source: number, name, images.
+
+    Args:
+      source: what a training reads.
+      most: show only the first classes.
+    """
+    return traps.table(_classes_of(source), most)
+
+
+def warnings_of(source: base.Source, conditional: bool | None = None) -> list[str]:
+    """Returns what `check` would say, as far as names and labels tell it.
+
+    No image is read, so this is cheap enough before every training.
+
+    Args:
+      source: what a training reads.
+      conditional: True where the model uses the labels; None where the source has some.
+    """
+    if conditional is None:
+        conditional = source.num_classes > 1
+    found = traps.find(_classes_of(source), conditional)
+    return [*source.notes, *found.problems, *found.warnings]
+
+
+def _classes_of(source: base.Source) -> traps.Classes:
+    return traps.Classes(source.names, source.labels, source.class_names)
 
 
 def _duplicates(items, facts, good, lines, warnings) -> None:
@@ -215,7 +243,9 @@ def contact_sheet(items: plan.Items, good: list[int]) -> np.ndarray:
     draw = ImageDraw.Draw(sheet)
     for row in range(rows):
         name = items.class_names[row] if items.class_names else items.name
-        draw.text((4, row * _CELL + 24), f"{row} {name}"[:18], fill=(0, 0, 0))
+        draw.text(
+            (4, row * _CELL + 24), f"{row} {traps.one_line(name)}"[:18], fill=(0, 0, 0)
+        )
         members = np.asarray(good, np.int64)[labels == row]
         if items.class_names:
             chosen = members[:_SHEET_COLUMNS]

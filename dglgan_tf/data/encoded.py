@@ -8,7 +8,6 @@ decoded by TensorFlow in parallel. Anything else goes through Pillow and the rul
 import concurrent.futures
 import dataclasses
 import hashlib
-import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -20,7 +19,7 @@ import numpy as np
 from absl import logging
 
 from dglgan_tf.compat import tf
-from dglgan_tf.data import base, images, readers
+from dglgan_tf.data import base, images, manifests, readers
 
 _WORKERS = min(32, 2 * (os.cpu_count() or 1))
 
@@ -38,6 +37,8 @@ class Conversion:
         (`dglgan_tf.data.images.fit`); 'none' insists on images of one size.
       resize_filter: 'box', 'bilinear', 'bicubic' or 'lanczos'.
       background: grey level under transparency and around padded images.
+      max_megapixels: images of more pixels are refused (`images.allow_megapixels`);
+        None is 178.
     """
 
     resolution: int | None = None
@@ -45,6 +46,15 @@ class Conversion:
     transform: str = "none"
     resize_filter: str = "lanczos"
     background: int = 255
+    max_megapixels: float | None = None
+
+    def __post_init__(self):
+        if self.resolution is not None:
+            images.check_size(self.resolution, self.resolution)
+        if self.num_channels not in (None, 1, 3):
+            raise ValueError(f"num_channels={self.num_channels} must be 1 or 3.")
+        if not 0 <= self.background <= 255:
+            raise ValueError(f"background={self.background} must be from 0 to 255.")
 
 
 class Listing(NamedTuple):
@@ -77,6 +87,9 @@ class EncodedSource(base.Source):
     def __init__(self, listing: Listing, conversion: Conversion | None = None):
         conversion = conversion or Conversion()
         name, reader, labels, class_names = listing
+        if conversion.max_megapixels is not None:
+            images.allow_megapixels(conversion.max_megapixels)
+        reader = of_size(reader, conversion.resolution)
         self._reader = reader
         self._conversion = conversion
         height, width, channels, plain, before = _uniform(reader, name, conversion)
@@ -104,6 +117,11 @@ class EncodedSource(base.Source):
     def names(self) -> list[str]:
         """Names of the images, in order."""
         return self._reader.names
+
+    @property
+    def notes(self) -> list[str]:
+        """What is not read, one sentence for each kind."""
+        return readers.notes_of(self._reader)
 
     def fetch(self, indices: tf.Tensor) -> tf.Tensor:
         """Reads and decodes: [N] int64 to [N, height, width, num_channels] uint8."""
@@ -142,7 +160,8 @@ class EncodedSource(base.Source):
     def _path_tensor(self) -> tf.Tensor:
         if self._paths is None:
             with tf.init_scope(), tf.device("/CPU:0"):
-                self._paths = tf.constant(self._reader.paths)
+                # Names that are no UTF-8 are bytes for TensorFlow.
+                self._paths = tf.constant(list(map(os.fsencode, self._reader.paths)))
         return self._paths
 
     def _read_batch(self, indices: np.ndarray) -> np.ndarray:
@@ -212,8 +231,13 @@ def _uniform(reader, name, conversion) -> tuple[int, int, int, bool, tuple[int, 
     """
     transform, resolution = conversion.transform, conversion.resolution
     images.check_names(transform, conversion.resize_filter)
-    stated = manifest_of(reader)
-    if stated and transform == "none" and resolution in (None, stated["height"]):
+    stated = manifests.of(reader)
+    if (
+        stated
+        and transform == "none"
+        and resolution in (None, stated["height"])
+        and manifests.agrees(reader, stated)
+    ):
         size = stated["height"], stated["width"]
         return *size, stated["num_channels"], True, size
     headers = scan(reader)
@@ -233,9 +257,10 @@ def _uniform(reader, name, conversion) -> tuple[int, int, int, bool, tuple[int, 
         raise ValueError(
             f"{name}: images differ in size: {count} are {height}x{width}, but "
             f"{reader.names[other]} is {headers[other].height}x{headers[other].width} "
-            f"(and {len(headers) - count - 1} more differ): give transform= one of "
-            f"{', '.join(images.TRANSFORMS[1:])}, or convert them with "
-            "python -m dglgan_tf.prepare."
+            f"(and {len(headers) - count - 1} more differ): give transform= in gin "
+            "(data.Conversion.transform), or, for every command, convert them with "
+            "python -m dglgan_tf.prepare --transform=center-crop "
+            f"--resolution={largest_power_of_two(min(min(size) for size in sizes))}."
         )
     if resolution not in (None, height):
         raise ValueError(
@@ -245,22 +270,14 @@ def _uniform(reader, name, conversion) -> tuple[int, int, int, bool, tuple[int, 
     return height, width, channels, plain, (height, width)
 
 
+def of_size(reader: readers.Reader, size: int | None) -> readers.Reader:
+    """Returns a reader of the stored size that suits, where each image has several."""
+    return reader.of_size(size) if hasattr(reader, "of_size") else reader
+
+
 def largest_power_of_two(size: int) -> int:
     """Returns the largest power of two that is not above `size`."""
     return 1 << (size.bit_length() - 1)
-
-
-def manifest_of(reader: readers.Reader) -> dict:
-    """Returns what our own tool wrote beside uniform images; {} where it did not."""
-    content = reader.extra(readers.MANIFEST)
-    try:
-        manifest = json.loads(content) if content else {}
-    except ValueError:
-        return {}
-    if not isinstance(manifest, dict) or manifest.get("format") != "dglgan_tf":
-        return {}
-    # A file added or removed by hand makes the statement worthless.
-    return manifest if manifest.get("num_examples") == len(reader.names) else {}
 
 
 def _refuse_unreadable(names: list[str], headers: list, name: str) -> None:

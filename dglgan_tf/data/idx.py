@@ -2,11 +2,16 @@
 
 import gzip
 import io
+import math
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
 
+from dglgan_tf.data import bounded
+
+_MOST_UNPACKED = 1 << 30
 _UINT8 = 0x08
 _PREFIXES = {"train": "train", "test": "t10k"}
 
@@ -23,26 +28,43 @@ def read(path: Path) -> np.ndarray:
     Raises:
       ValueError: where the file is not a complete idx file of bytes.
     """
-    content = path.read_bytes()
-    if content[:2] == b"\x1f\x8b":
-        try:
-            content = gzip.decompress(content)
-        except (OSError, EOFError) as error:
-            raise ValueError(f"{path}: damaged gzip file ({error}).") from error
-    if len(content) < 4 or content[:3] != bytes([0, 0, _UINT8]):
+    content = bounded.read(path)
+    packed = content[:2] == b"\x1f\x8b"
+    header = _start(path, content) if packed else content[: 4 + 4 * 255]
+    if len(header) < 4 or header[:3] != bytes([0, 0, _UINT8]):
         raise ValueError(f"{path}: not an idx file of unsigned bytes.")
-    rank = content[3]
-    header = 4 + 4 * rank
-    if len(content) < header:
+    rank = header[3]
+    start = 4 + 4 * rank
+    if len(header) < start:
         raise ValueError(f"{path}: cut short in its header.")
-    shape = struct.unpack(f">{rank}I", content[4:header])
-    array = np.frombuffer(content, np.uint8, offset=header)
-    if array.size != int(np.prod(shape)):
+    if rank > 8:
+        raise ValueError(f"{path}: not an idx file of images ({rank} dimensions).")
+    shape = struct.unpack(f">{rank}I", header[4:start])
+    size = math.prod(shape)
+    if packed:
+        if size > _MOST_UNPACKED:
+            raise ValueError(
+                f"{path}: promises {size / 2**20:,.0f} MB, and at most "
+                f"{_MOST_UNPACKED >> 20:,} MB are unpacked: unpack it with gunzip."
+            )
+        try:
+            content = bounded.inflate(content, start + size, 31)
+        except ValueError as error:
+            raise ValueError(f"{path}: damaged gzip file ({error}).") from error
+    if len(content) - start != size:
         raise ValueError(
-            f"{path}: holds {array.size} bytes where its header promises "
-            f"{int(np.prod(shape))}."
+            f"{path}: holds {len(content) - start} bytes where its header promises "
+            f"{size}."
         )
-    return array.reshape(shape)
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+
+
+def _start(path: Path, content: bytes) -> bytes:
+    """Unpacks as much as a header can need."""
+    try:
+        return zlib.decompressobj(31).decompress(content, 4 + 4 * 255)
+    except zlib.error as error:
+        raise ValueError(f"{path}: damaged gzip file ({error}).") from error
 
 
 def write(path: Path, array: np.ndarray) -> None:

@@ -1,13 +1,16 @@
 """Encoded images to uint8 pixels by one stated rule, and the resizing transforms.
 
-The rule: the first frame; turned upright as the EXIF orientation of JPEG, TIFF and WebP
-says; 16-bit samples keep their high byte; transparency (alpha channel, or a transparent
-palette entry or colour) is composited on a grey level, white by default; palette,
-CMYK and every other colour space become RGB as Pillow converts them; grey repeated for
-RGB, and ITU-R 601 luma where grey is asked of a colour image. 32-bit integer and
-floating-point images are refused.
+The rule: the first frame; turned upright as the EXIF orientation of JPEG, TIFF, WebP
+and AVIF says (HEIC and JPEG XL are turned by their decoders); 16-bit samples keep their
+high byte; transparency (alpha channel, or a transparent palette entry, grey value or
+colour) is composited on a grey level, white by default; palette, CMYK and every other
+colour space become RGB as Pillow converts them; grey repeated for RGB, and ITU-R 601
+luma where grey is asked of a colour image. 32-bit integer and floating-point images are
+refused.
 """
 
+import functools
+import importlib
 import io
 import struct
 from pathlib import Path
@@ -23,11 +26,11 @@ RESIZE_FILTERS = {
     "lanczos": Image.Resampling.LANCZOS,
 }
 TRANSFORMS = ("none", "stretch", "pad", "center-crop", "center-crop-wide")
-SUFFIXES = frozenset(
-    ".bmp .gif .jfif .jpe .jpeg .jpg .pgm .png .ppm .tif .tiff .webp".split()
-)
+_ALWAYS = ".bmp .gif .jfif .jpe .jpeg .jpg .pgm .png .ppm .tif .tiff .webp".split()
+_WITH_PLUGINS = frozenset((".avif", ".heic", ".heif", ".hif", ".jxl"))
+_PLUGINS = ("pillow_heif", "pillow_avif", "pillow_jxl")
 _GREY_MODES = frozenset(("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L"))
-_ROTATED_FORMATS = frozenset(("JPEG", "MPO", "TIFF", "WEBP"))
+_ROTATED_FORMATS = frozenset(("AVIF", "JPEG", "MPO", "TIFF", "WEBP"))
 _ORIENTATION = 0x0112
 _PNG_END = b"\x00\x00\x00\x00IEND\xae\x42\x60\x82"
 _READ_ERRORS = (
@@ -39,7 +42,8 @@ _READ_ERRORS = (
     KeyError,
     TypeError,
     struct.error,
-    Image.DecompressionBombError,
+    MemoryError,
+    OverflowError,
 )
 
 
@@ -60,6 +64,44 @@ class Header(NamedTuple):
     kind: str
 
 
+@functools.cache
+def suffixes() -> frozenset[str]:
+    """Returns the endings of the files that are read here, in lower case.
+
+    HEIC, AVIF and JPEG XL are among them where Pillow, or one of its plug-ins
+    pillow_heif, pillow_avif and pillow_jxl, reads them.
+    """
+    for name in _PLUGINS:
+        try:
+            module = importlib.import_module(name)
+            if hasattr(module, "register_heif_opener"):
+                module.register_heif_opener()
+        except Exception:  # whatever is wrong with a plug-in, images are read without
+            continue
+    formats = Image.registered_extensions()
+    more = {s for s in _WITH_PLUGINS if formats.get(s) in Image.OPEN}
+    return frozenset((*_ALWAYS, *more))
+
+
+def allow_megapixels(megapixels: float) -> None:
+    """Sets how large an image may be, for the whole process.
+
+    The limit guards against files made to fill the memory; 178 megapixels is Pillow's.
+
+    Args:
+      megapixels: million pixels of the largest image that is still read.
+    """
+    if not 0 < megapixels <= 1e6:
+        raise ValueError(f"max_megapixels={megapixels} must be above 0, at most 10^6.")
+    # Pillow refuses images of twice this number.
+    Image.MAX_IMAGE_PIXELS = int(megapixels * 1e6) // 2
+
+
+def most_bytes() -> int:
+    """Returns how large an encoded image may be: two bytes for each allowed pixel."""
+    return 4 * (Image.MAX_IMAGE_PIXELS or 1 << 40)
+
+
 def inspect(data: bytes | Path) -> Header:
     """Reads the header of an encoded image, and all of it where its end looks cut off.
 
@@ -70,7 +112,7 @@ def inspect(data: bytes | Path) -> Header:
       ValueError: where it is not a readable image of a supported kind.
     """
     try:
-        with open(data, "rb") if isinstance(data, Path) else io.BytesIO(data) as file:
+        with _opened(data) as file:
             with Image.open(file) as image:
                 header = _header(image, file)
                 if not _ends_well(image.format, file):
@@ -79,6 +121,8 @@ def inspect(data: bytes | Path) -> Header:
                     # Pillow forgives a missing end that other decoders do not.
                     header = header._replace(plain=False)
                 return header
+    except Image.DecompressionBombError as error:
+        raise ValueError(_too_many_pixels()) from error
     except _READ_ERRORS as error:
         raise ValueError(f"cannot be read as an image ({_reason(error)})") from error
 
@@ -100,9 +144,12 @@ def decode(
       ValueError: where it is not a readable image of a supported kind.
     """
     try:
-        with open(data, "rb") if isinstance(data, Path) else io.BytesIO(data) as file:
+        with _opened(data) as file:
             with Image.open(file) as image:
-                return _to_array(image, num_channels, background)
+                depth = _depth(file) if image.format == "PNG" else 8
+                return _to_array(image, num_channels, background, depth)
+    except Image.DecompressionBombError as error:
+        raise ValueError(_too_many_pixels()) from error
     except _READ_ERRORS as error:
         raise ValueError(f"cannot be read as an image ({_reason(error)})") from error
 
@@ -156,6 +203,18 @@ def fit(
     return _centre(wide, width, width, 0)
 
 
+def check_size(height: int, width: int) -> None:
+    """Raises ValueError for a size that no image can have here."""
+    most = 2 * (Image.MAX_IMAGE_PIXELS or 1 << 40)
+    if min(height, width) < 1:
+        raise ValueError(f"the size {height}x{width} must be at least 1x1.")
+    if height * width > most:
+        raise ValueError(
+            f"the size {height}x{width} has more than {most // 1_000_000} megapixels: "
+            "choose a smaller resolution."
+        )
+
+
 def check_names(transform: str, resize_filter: str) -> None:
     """Raises ValueError unless both are known by name."""
     if transform not in TRANSFORMS:
@@ -177,6 +236,19 @@ def resize(
         return image
     resized = _to_pil(image).resize((width, height), RESIZE_FILTERS[resize_filter])
     return np.asarray(resized).reshape(height, width, image.shape[2])
+
+
+def _opened(data: bytes | Path):
+    suffixes()  # plug-ins must be registered before a file is opened
+    return open(data, "rb") if isinstance(data, Path) else io.BytesIO(data)
+
+
+def _too_many_pixels() -> str:
+    return (
+        f"has more than {2 * Image.MAX_IMAGE_PIXELS // 1_000_000} megapixels (a guard "
+        "against files made to fill the memory; --max_megapixels of dglgan_tf.prepare "
+        "or data.Conversion.max_megapixels in gin raises it)"
+    )
 
 
 def _header(image: Image.Image, file) -> Header:
@@ -203,9 +275,12 @@ def _header(image: Image.Image, file) -> Header:
 
 
 def _depth(file) -> int:
-    """Returns the bit depth in a PNG file's header."""
+    """Returns the bit depth in a PNG file's header; the place in the file stays."""
+    place = file.tell()
     file.seek(24)
-    return file.read(1)[0]
+    depth = file.read(1)[0]
+    file.seek(place)
+    return depth
 
 
 def _ends_well(file_format: str | None, file) -> bool:
@@ -228,14 +303,23 @@ def _reason(error: BaseException) -> str:
     return "unknown format" if "cannot identify" in text else text or repr(error)
 
 
-def _to_array(image, num_channels, background) -> np.ndarray:
+def _to_array(image, num_channels, background, depth) -> np.ndarray:
     image.load()
     grey = image.mode in _GREY_MODES
+    clear = _transparent_grey(image, depth)
     if image.format in _ROTATED_FORMATS:
         image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I"):
         image = _high_byte(image)
-    if image.has_transparency_data:
+    if clear is not None:
+        samples = np.asarray(image.convert("L"))
+        image = Image.fromarray(np.where(clear, np.uint8(background), samples))
+    elif image.has_transparency_data:
+        if depth == 16 and isinstance(image.info.get("transparency"), tuple):
+            # Pillow keeps the high bytes of the pixels, but not of this colour.
+            image.info["transparency"] = tuple(
+                value >> 8 for value in image.info["transparency"]
+            )
         white = Image.new("RGBA", image.size, (background,) * 3 + (255,))
         image = Image.alpha_composite(white, image.convert("RGBA"))
     if num_channels is None:
@@ -245,6 +329,20 @@ def _to_array(image, num_channels, background) -> np.ndarray:
         image = image.convert("RGB")
     image = image.convert(mode)
     return np.array(image).reshape(image.height, image.width, num_channels)
+
+
+def _transparent_grey(image: Image.Image, depth: int) -> np.ndarray | None:
+    """Returns where the transparent grey value of a PNG stands; None without one."""
+    value = image.info.get("transparency")
+    if image.format != "PNG" or not isinstance(value, int):
+        return None
+    if image.mode not in ("1", "L") and not image.mode.startswith("I"):
+        return None
+    # Pillow spreads samples of 1, 2 and 4 bits over 0..255, but not this value.
+    value *= 255 // (2**depth - 1) if depth < 8 else 1
+    samples = np.asarray(image.convert("L") if image.mode == "1" else image)
+    image.info.pop("transparency")
+    return samples == value
 
 
 def _high_byte(image: Image.Image) -> Image.Image:

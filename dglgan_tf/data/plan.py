@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from dglgan_tf.data import base, encoded, images
+from dglgan_tf.data import base, encoded, images, readers
 
 Progress = Callable[[Iterable, int, str], Iterable]
 
@@ -40,6 +40,7 @@ class Settings:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name}={value} must be at least 1.")
+        images.check_size(self.height or 1, self.width or 1)
         if self.num_channels not in (None, 1, 3):
             raise ValueError(f"channels={self.num_channels} must be 1 or 3.")
         if (self.height is None) != (self.width is None):
@@ -59,10 +60,12 @@ class Items:
 
     def __init__(self, found: base.Source | encoded.Listing, max_images: int | None):
         self._found = found
+        self.notes = notes_of(found)
         self.name = found.name
         self.class_names = list(found.class_names)
         self.labels = np.asarray(found.labels)[:max_images]
-        if isinstance(found, encoded.Listing):
+        self.named = isinstance(found, encoded.Listing)
+        if self.named:
             self.names = found.reader.names[:max_images]
         else:
             self.names = [f"image {index}" for index in range(len(self.labels))]
@@ -89,6 +92,13 @@ class Items:
     def class_name(self, index: int) -> str:
         """Returns the name of an image's class; empty without labels."""
         return self.class_names[self.labels[index]] if self.class_names else ""
+
+
+def notes_of(found: base.Source | encoded.Listing) -> list[str]:
+    """Returns what lies beside the images and is not read, in sentences."""
+    if isinstance(found, encoded.Listing):
+        return readers.notes_of(found.reader)
+    return list(found.notes)
 
 
 def resolve(settings: Settings, headers: list[images.Header], name: str) -> Settings:

@@ -8,17 +8,27 @@ is complete.
 import concurrent.futures
 import dataclasses
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+from absl import logging
 
-from dglgan_tf.data import base, encoded, images, plan, writers
+from dglgan_tf.data import (
+    base,
+    bounded,
+    encoded,
+    images,
+    plan,
+    traps,
+    work_folder,
+    writers,
+)
 
-_EXAMPLES = 5
+_EXAMPLES, _MOST_WORKERS = 5, 256
+_EXISTS = "{} exists already: choose another destination."
 
 
 def prepare(
@@ -49,10 +59,76 @@ def prepare(
       manifest: what was done, as stored with the images.
     """
     settings = settings or plan.Settings()
-    if destination.exists():
-        raise ValueError(f"{destination} exists already: choose another destination.")
+    check_destination(destination)
+    if isinstance(found, encoded.Listing):
+        found = found._replace(reader=encoded.of_size(found.reader, settings.height))
     items = plan.Items(found, settings.max_images)
+    _warn(items)
     headers = items.headers(progress)
+    settings, left_out = _what_fits(items, headers, settings)
+    readable = [h for h in headers if not isinstance(h, ValueError)]
+    converted = plan.converted_kinds(items.names, headers, settings.num_channels)
+    if strict:
+        plan.refuse(items, left_out, converted)
+    work = work_folder.WorkFolder(
+        destination.with_name(destination.name + ".partial"),
+        _conversion(found, settings, chunk_images),
+    )
+    if os.path.lexists(destination):
+        return _already_there(destination, work)
+    with work.held():
+        if os.path.lexists(destination):  # another process was faster
+            work.remove()
+            raise ValueError(_EXISTS.format(destination))
+        counts = _process(
+            items, settings, left_out, work, chunk_images, workers, progress
+        )
+        if strict:
+            plan.refuse(items, left_out, {})
+        chunks = _Chunks(work, counts)
+        manifest = _manifest(items, settings, readable, left_out, converted, chunks)
+        _assemble(items, form, chunks, destination, manifest, shard_images)
+        work.remove()
+    return manifest
+
+
+def _warn(items: plan.Items) -> None:
+    """Says what is not read, and what may be wrong with the classes."""
+    names = items.names if items.named else []
+    classes = traps.Classes(names, items.labels, items.class_names)
+    for text in (*items.notes, *traps.find(classes, conditional=False).warnings):
+        logging.warning("%s: %s", items.name, traps.one_line(text))
+
+
+def check_destination(destination: Path) -> None:
+    """Raises ValueError for a destination that cannot be, before any work is done."""
+    bounded.refuse_remote(destination, "destination")
+    if not destination.name:
+        raise ValueError(
+            f"destination {str(destination)!r}: give the name of a file or folder that "
+            "does not exist yet."
+        )
+    for folder in destination.absolute().parents:
+        if folder.is_dir():
+            break
+        if os.path.lexists(folder):
+            raise ValueError(f"{destination} cannot be made: {folder} is a file.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ValueError(f"{destination} cannot be made: no permission in {folder}.")
+
+
+def _already_there(destination: Path, work: work_folder.WorkFolder) -> dict:
+    """Returns the manifest where an earlier command ended just before tidying up."""
+    manifest = writers.stored_manifest(destination)
+    if manifest is None or not work.was_finished():
+        raise ValueError(_EXISTS.format(destination))
+    with work.held():
+        work.remove()
+    return manifest
+
+
+def _what_fits(items, headers, settings) -> tuple[plan.Settings, dict[int, str]]:
+    """Returns the settings filled in, and why images are left out."""
     left_out = {
         index: str(header)
         for index, header in enumerate(headers)
@@ -67,44 +143,27 @@ def prepare(
                 left_out[index] = (
                     f"is {header.height}x{header.width}, not {size[0]}x{size[1]}"
                 )
-    converted = plan.converted_kinds(items.names, headers, settings.num_channels)
-    if strict:
-        plan.refuse(items, left_out, converted)
-    work = destination.with_name(destination.name + ".partial")
-    _claim(work, found, settings, chunk_images)
-    chunks = _process(items, settings, left_out, work, chunk_images, workers, progress)
-    if strict:
-        plan.refuse(items, left_out, {})
-    manifest = _manifest(items, settings, readable, left_out, converted, chunks)
-    _assemble(items, form, settings, chunks, work, destination, manifest, shard_images)
-    return manifest
+    return settings, left_out
 
 
-def _claim(work: Path, found, settings: plan.Settings, chunk_images: int) -> None:
-    """Makes the work folder, or checks that it is of the same conversion."""
+def _conversion(found, settings, chunk_images) -> dict:
+    """Returns facts that tell a conversion from all others."""
     digest = hashlib.sha256(np.asarray(found.labels).tobytes())
+    digest.update(repr(list(found.class_names)).encode())
     if isinstance(found, encoded.Listing):
         for name, size in zip(found.reader.names, found.reader.sizes, strict=True):
             digest.update(f"{name}\0{size}\n".encode())
     else:
         digest.update(found.content_digest())
-    wanted = {
+    return {
         "settings": dataclasses.asdict(settings),
         "chunk_images": chunk_images,
         "source": digest.hexdigest(),
     }
-    path = work / "conversion.json"
-    if path.is_file() and json.loads(path.read_text()) != wanted:
-        raise ValueError(
-            f"{work} is of another conversion (other images or settings): delete it, "
-            "or repeat that conversion first."
-        )
-    work.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(wanted))
 
 
 def _process(items, settings, left_out, work, chunk_images, workers, progress):
-    """Converts what is not yet converted; returns the chunk files in order.
+    """Converts what is not yet converted; returns the number of chunks.
 
     Images that turn out unreadable are added to `left_out`.
     """
@@ -130,48 +189,57 @@ def _process(items, settings, left_out, work, chunk_images, workers, progress):
 
     count = len(items.names)
     starts = range(0, count, chunk_images)
-    paths = []
-    with concurrent.futures.ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+    workers = min(workers or os.cpu_count() or 1, _MOST_WORKERS)
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         for start in (
             progress(starts, len(starts), "converting") if progress else starts
         ):
-            path = work / f"chunk-{start // chunk_images:06d}.npz"
-            if not path.is_file():
+            number = start // chunk_images
+            loaded = work.load(number)
+            if loaded is None:
                 indices = range(start, min(start + chunk_images, count))
-                _save_chunk(path, indices, list(pool.map(convert, indices)))
-            paths.append(path)
-            with np.load(path) as chunk:
-                left_out.update(json.loads(str(chunk["reasons"]), object_hook=_keys))
-    return paths
+                reasons = _save(work, number, indices, list(pool.map(convert, indices)))
+            else:
+                reasons = loaded[0]["reasons"]
+            left_out.update({int(index): reason for index, reason in reasons.items()})
+    return len(starts)
 
 
-def _keys(reasons: dict) -> dict[int, str]:
-    return {int(index): reason for index, reason in reasons.items()}
+def _save(work, number: int, indices: range, results: list[tuple[bytes, str]]) -> dict:
+    """Writes a chunk; returns why images of it are left out."""
+    facts = {
+        "kept": [i for i, (png, _) in zip(indices, results, strict=True) if png],
+        "lengths": [len(png) for png, _ in results if png],
+        "reasons": {
+            i: bounded.printable(why)
+            for i, (_, why) in zip(indices, results, strict=True)
+            if why
+        },
+    }
+    work.save(number, facts, b"".join(png for png, _ in results))
+    return facts["reasons"]
 
 
-def _save_chunk(path: Path, indices: range, results: list[tuple[bytes, str]]) -> None:
-    kept = [i for i, (png, _) in zip(indices, results, strict=True) if png]
-    reasons = {i: why for i, (_, why) in zip(indices, results, strict=True) if why}
-    partial = path.with_suffix(".tmp")
-    with open(partial, "wb") as file:
-        np.savez(
-            file,
-            kept=np.array(kept, np.int64),
-            lengths=np.array([len(png) for png, _ in results if png], np.int64),
-            data=np.frombuffer(b"".join(png for png, _ in results), np.uint8),
-            reasons=json.dumps(reasons),
-        )
-    os.replace(partial, path)
+@dataclasses.dataclass
+class _Chunks:
+    """The finished images: iterating gives (index in the source, PNG) in order."""
 
+    work: work_folder.WorkFolder
+    count: int
 
-def _read_chunk(path: Path):
-    """Yields (index of the source, PNG) of a finished chunk."""
-    with np.load(path) as chunk:
-        kept, lengths, data = chunk["kept"], chunk["lengths"], chunk["data"].tobytes()
-    start = 0
-    for index, length in zip(kept.tolist(), lengths.tolist(), strict=True):
-        yield index, data[start : start + length]
-        start += length
+    def __iter__(self):
+        for number in range(self.count):
+            loaded = self.work.load(number)
+            if loaded is None:
+                raise ValueError(
+                    f"{self.work.chunk_path(number)} is damaged: run the command "
+                    "again, which makes it anew."
+                )
+            facts, data = loaded
+            start = 0
+            for index, length in zip(facts["kept"], facts["lengths"], strict=True):
+                yield index, data[start : start + length]
+                start += length
 
 
 def fingerprint(pixels: Iterable[tuple[np.ndarray, str]]) -> str:
@@ -194,11 +262,23 @@ def _manifest(items, settings, headers, left_out, converted, chunks) -> dict:
         raise ValueError(f"{items.name}: no image is left to write.")
     histogram = np.bincount(items.labels[kept], minlength=len(items.class_names))
     small = sum(h.height < settings.height or h.width < settings.width for h in headers)
-    pairs = (
-        (images.decode(png), items.class_name(index))
-        for path in chunks
-        for index, png in _read_chunk(path)
-    )
+    brightest = 0
+
+    def pairs():
+        nonlocal brightest
+        for index, png in chunks:
+            image = images.decode(png)
+            brightest = max(brightest, int(image.max()))
+            yield image, items.class_name(index)
+
+    found = fingerprint(pairs())
+    if brightest < 64:
+        logging.warning(
+            "%s: no sample is above %d of 255, so all images are nearly black; --check "
+            "says more",
+            items.name,
+            brightest,
+        )
     side = settings.width if settings.transform == "center-crop-wide" else None
     return {
         "format": "dglgan_tf",
@@ -210,7 +290,7 @@ def _manifest(items, settings, headers, left_out, converted, chunks) -> dict:
         "class_names": items.class_names,
         "class_histogram": histogram.tolist() if items.class_names else [],
         "settings": dataclasses.asdict(settings),
-        "fingerprint": fingerprint(pairs),
+        "fingerprint": found,
         "aspect_ratio": float(np.median([h.width / h.height for h in headers])),
         "enlarged": small if settings.transform not in ("none", "pad") else 0,
         "left_out": [[items.names[i], left_out[i]] for i in sorted(left_out)],
@@ -221,11 +301,9 @@ def _manifest(items, settings, headers, left_out, converted, chunks) -> dict:
     }
 
 
-def _assemble(
-    items, form, settings, chunks, work, destination, manifest, shard_images
-) -> None:
-    """Writes the destination from the chunks and removes the work folder."""
-    place = work / ("result" + writers.SUFFIXES.get(form, ""))
+def _assemble(items, form, chunks, destination, manifest, shard_images) -> None:
+    """Writes the destination from the chunks."""
+    place = chunks.work.path / ("result" + writers.SUFFIXES.get(form, ""))
     if place.is_dir():
         shutil.rmtree(place)
     place.unlink(missing_ok=True)
@@ -233,14 +311,18 @@ def _assemble(
         manifest["num_examples"],
         manifest["height"],
         manifest["width"],
-        settings.num_channels,
+        manifest["num_channels"],
         items.class_names,
         shard_images=shard_images,
     )
     writer = writers.FORMATS[form](place, layout)
-    for path in chunks:
-        for index, png in _read_chunk(path):
-            writer.add(png, int(items.labels[index]))
+    for index, png in chunks:
+        writer.add(png, int(items.labels[index]))
     writer.close(manifest)
-    os.replace(place, destination)
-    shutil.rmtree(work)
+    try:
+        os.rename(place, destination)  # a folder never replaces one with files in it
+    except OSError as error:
+        raise ValueError(
+            f"{destination} cannot take its name ({error.strerror}): move away what is "
+            "there and run the command again."
+        ) from error

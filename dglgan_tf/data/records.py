@@ -6,6 +6,7 @@ the records are listed once when a source is opened, so that any order can be re
 
 import hashlib
 import io
+import math
 import os
 import re
 import struct
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from dglgan_tf.compat import tf
-from dglgan_tf.data import base
+from dglgan_tf.data import base, bounded, class_numbers
 
 _NVIDIA_NAME = re.compile(r"-r(\d\d)\.tfrecords$")
 LABELS_FILE = "labels.npy"
@@ -82,7 +83,9 @@ class ExampleReader:
     def extra(self, name: str) -> bytes | None:
         """Returns a companion file; None where there is none."""
         path = self._folder / name if self._folder else None
-        return path.read_bytes() if path and path.is_file() else None
+        if not path or not path.exists():
+            return None
+        return bounded.read(path, bounded.TEXT_BYTES + 1024 * len(self.names))
 
     def integers(self, key: str) -> np.ndarray:
         """Reads one integer feature of every record, [N] int64."""
@@ -134,8 +137,7 @@ class NvidiaRecordSource(base.Source):
         self._files = RecordFiles([path])
         if not self._files.names:
             raise ValueError(f"{path}: no images.")
-        first = tf.train.Example.FromString(self._files.record(0)).features.feature
-        channels, height, width = first["shape"].int64_list.value
+        channels, height, width = _first_shape(path, self._files.record(0))
         classes, class_names = _nvidia_labels(folder, labels, len(self._files.names))
         super().__init__(folder.name, classes, class_names, height, width, channels)
 
@@ -167,22 +169,43 @@ class NvidiaRecordSource(base.Source):
         return np.array([self._files.record(index) for index in indices], object)
 
 
+def _first_shape(path: Path, record: bytes) -> tuple[int, int, int]:
+    """Returns channels, height and width, compared with the bytes that are there."""
+    try:
+        feature = tf.train.Example.FromString(record).features.feature
+    except Exception as error:  # protobuf's DecodeError has no stable home
+        raise ValueError(f"{path}: damaged TFRecord ({error}).") from error
+    shape, data = feature["shape"].int64_list.value, feature["data"].bytes_list.value
+    if (
+        len(shape) != 3
+        or len(data) != 1
+        or min(shape) < 1
+        or math.prod(shape) != len(data[0])
+    ):
+        raise ValueError(
+            f"{path}: the first record states the shape {list(shape)}, which is not "
+            "that of its bytes (channels, height, width of uint8)."
+        )
+    return tuple(shape)
+
+
 def is_nvidia(folder: Path) -> bool:
     """Tells whether a folder holds NVIDIA's multi-resolution TFRecords."""
-    return any(_NVIDIA_NAME.search(path.name) for path in folder.glob("*.tfrecords"))
+    found = (path for path in folder.glob("*.tfrecords") if path.is_file())
+    return any(_NVIDIA_NAME.search(path.name) for path in found)
 
 
 def shards(folder: Path) -> list[Path]:
     """Returns the sharded TFRecord files of a folder, in the order of their names."""
-    return sorted(folder.glob("*.tfrecord"))
+    return sorted(path for path in folder.glob("*.tfrecord") if path.is_file())
 
 
 def stored_labels(folder: Path, reader: ExampleReader) -> np.ndarray:
     """Returns the labels of our own TFRecords, [N] int64."""
     path = folder / LABELS_FILE
     if path.is_file():
-        labels = np.load(path, allow_pickle=False)
-        if len(labels) == len(reader.names):
+        labels = bounded.array(path)
+        if labels.shape == (len(reader.names),) and labels.dtype.kind in "iu":
             return labels
     return reader.integers("label")
 
@@ -212,7 +235,7 @@ def _nvidia_file(folder: Path, resolution: int | None) -> Path:
     found = {}
     for path in sorted(folder.glob("*.tfrecords")):
         match = _NVIDIA_NAME.search(path.name)
-        if match:
+        if match and path.is_file():
             found[2 ** int(match.group(1))] = path
     if not found:
         raise ValueError(
@@ -230,19 +253,18 @@ def _nvidia_labels(folder: Path, labels: str, count: int):
     paths = sorted(folder.glob("*.labels"))
     if labels == "none" or not paths:
         return np.zeros(count, np.int32), []
-    try:
-        onehot = np.load(paths[0], allow_pickle=False)
-    except (ValueError, OSError) as error:
-        raise ValueError(f"{paths[0]}: not a NumPy array ({error}).") from error
+    onehot = bounded.array(paths[0])
     # The tool of StyleGAN2 leaves out images of the last shard: labels may be more.
-    if len(onehot) < count or onehot.ndim > 2:
+    if onehot.ndim not in (1, 2) or len(onehot) < count:
         raise ValueError(
             f"{paths[0]}: labels {list(onehot.shape)} for {count} images; one row for "
             "each is needed."
         )
     onehot = onehot[:count]
     if onehot.ndim == 1:
-        return onehot.astype(np.int64), list(map(str, range(int(onehot.max()) + 1)))
+        if onehot.dtype.kind not in "iu":
+            raise ValueError(f"{paths[0]}: labels are {onehot.dtype}, not integers.")
+        return class_numbers.numbered(onehot, None, str(paths[0]))
     if onehot.shape[1] == 0:
         return np.zeros(count, np.int32), []
     wrong = np.flatnonzero((onehot != 0).sum(axis=1) != 1)

@@ -9,10 +9,11 @@ from pathlib import Path
 import gin
 import numpy as np
 
-from dglgan_tf.data import base, catalog, encoded, idx, origin, stored
+from dglgan_tf.data import base, bounded, catalog, encoded, idx, origin, stored
 
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
 FASHION_MNIST_FOLDER = Path("/usr/share/datasets/fashion-mnist")
+_OTHERS = "; other sources are 'embedded', 'fashion_mnist' and 'tfds:NAME'"
 FASHION_MNIST_CLASSES = (
     "T-shirt/top",
     "Trouser",
@@ -216,10 +217,4 @@ def _read_splits(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _existing(folder: str) -> Path:
-    place = Path(folder)
-    if not place.exists():
-        raise ValueError(
-            f"{folder}: there is no such file or folder; other sources are 'embedded', "
-            "'fashion_mnist' and 'tfds:NAME'."
-        )
-    return place
+    return bounded.existing(folder, _OTHERS)

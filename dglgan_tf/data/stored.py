@@ -9,10 +9,14 @@ from pathlib import Path
 import gin
 
 from dglgan_tf.data import (
+    archives,
     base,
+    bounded,
     catalog,
+    class_numbers,
     databases,
     encoded,
+    manifests,
     origin,
     readers,
     records,
@@ -34,7 +38,9 @@ def images(
         (name,class) or JSON file.
       conversion: to the model's size and channels.
     """
-    return encoded.EncodedSource(_list_images(_existing(path), labels), conversion)
+    return encoded.EncodedSource(
+        _list_images(bounded.existing(path), labels), conversion
+    )
 
 
 @gin.configurable(module="data")
@@ -72,7 +78,9 @@ def tfrecords(
       labels: 'auto' or 'none'.
       conversion: to the model's size and channels.
     """
-    return encoded.EncodedSource(_list_records(_existing(folder), labels), conversion)
+    return encoded.EncodedSource(
+        _list_records(bounded.existing(folder), labels), conversion
+    )
 
 
 @gin.configurable(module="data")
@@ -87,7 +95,7 @@ def nvidia_tfrecords(
       resolution: which; None takes the largest.
       labels: 'auto' reads the .labels file where there is one, 'none' ignores it.
     """
-    return records.NvidiaRecordSource(_existing(folder), resolution, labels)
+    return records.NvidiaRecordSource(bounded.existing(folder), resolution, labels)
 
 
 @gin.configurable(module="data")
@@ -99,7 +107,7 @@ def hdf5(path: str, max_memory_gb: float = 4.0) -> base.Source:
       path: the file.
       max_memory_gb: files of at most so many gigabytes of pixels are read whole.
     """
-    return databases.open_hdf5(_existing(path), int(max_memory_gb * 2**30))
+    return databases.open_hdf5(bounded.existing(path), int(max_memory_gb * 2**30))
 
 
 @gin.configurable(module="data")
@@ -112,7 +120,7 @@ def lmdb(path: str, conversion: encoded.Conversion | None = None) -> base.Source
         (each is a class, named after its folder).
       conversion: to the model's size and channels.
     """
-    return encoded.EncodedSource(_list_lmdb(_existing(path)), conversion)
+    return encoded.EncodedSource(_list_lmdb(bounded.existing(path)), conversion)
 
 
 @gin.configurable(module="data")
@@ -128,7 +136,7 @@ def ilsvrc(
       conversion: to the model's size and channels.
     """
     return encoded.EncodedSource(
-        catalog.list_ilsvrc(_existing(path), split), conversion
+        catalog.list_ilsvrc(bounded.existing(path), split), conversion
     )
 
 
@@ -169,7 +177,7 @@ def _list_images(place: Path, labels: str) -> encoded.Listing:
     if place.is_dir():
         reader, name = readers.FolderReader(place), place.resolve().name
     else:
-        reader, name = readers.ZipReader(place), place.stem
+        reader, name = archives.ZipReader(place), place.stem
     found = class_labels.find(reader.names, reader.extra, labels, str(place))
     return encoded.Listing(name, reader, *found)
 
@@ -182,11 +190,11 @@ def _list_records(folder: Path, labels: str) -> encoded.Listing:
     if not reader.names:
         raise ValueError(f"{folder}: no images.")
     name = folder.resolve().name
-    class_names = encoded.manifest_of(reader).get("class_names")
+    class_names = manifests.of(reader).get("class_names")
     if labels == "none" or class_names == []:
         return catalog.unlabelled(name, reader)
     numbers = records.stored_labels(folder, reader)
-    class_names = class_names or list(map(str, range(int(numbers.max()) + 1)))
+    numbers, class_names = class_numbers.numbered(numbers, class_names, str(folder))
     return encoded.Listing(name, reader, numbers, class_names)
 
 
@@ -201,10 +209,3 @@ def _list_lmdb(place: Path) -> encoded.Listing:
     return encoded.Listing(
         name, reader, *class_labels.from_folders(reader.names, str(place))
     )
-
-
-def _existing(path: str) -> Path:
-    place = Path(path)
-    if not place.exists():
-        raise ValueError(f"{path}: there is no such file or folder.")
-    return place

@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from dglgan_tf.compat import tf
-from dglgan_tf.data import databases, idx, images, readers, records
+from dglgan_tf.data import bounded, databases, idx, images, manifests, readers, records
 
 
 class Layout(NamedTuple):
@@ -274,16 +274,25 @@ SUFFIXES = {"zip": ".zip", "hdf5": ".hdf5"}
 def stored_manifest(place: Path) -> dict | None:
     """Returns the manifest of a prepared dataset; None where there is none."""
     try:
-        if place.suffix.lower() in (".h5", ".hdf5"):
-            h5py = databases.optional("h5py", f"{place}: reading HDF5")
-            with h5py.File(place, "r") as file:
-                return json.loads(file.attrs["manifest"])
-        if place.is_file():
-            with zipfile.ZipFile(place) as archive:
-                return json.loads(archive.read(readers.MANIFEST))
-        return json.loads((place / readers.MANIFEST).read_text())
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        manifest = bounded.parse_json(_manifest_bytes(place), str(place))
+    except (OSError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile):
         return None
+    return manifest if manifests.is_manifest(manifest) else None
+
+
+def _manifest_bytes(place: Path) -> bytes:
+    if place.suffix.lower() in (".h5", ".hdf5"):
+        h5py = databases.optional("h5py", f"{place}: reading HDF5")
+        with h5py.File(place, "r") as file:
+            content = file.attrs["manifest"]
+            return content if isinstance(content, bytes) else str(content).encode()
+    if not place.is_file():
+        return bounded.read(place / readers.MANIFEST, bounded.TEXT_BYTES)
+    with zipfile.ZipFile(place) as archive:
+        size = archive.getinfo(readers.MANIFEST).file_size
+        if size > bounded.TEXT_BYTES:
+            raise ValueError(bounded.too_large(place, size, bounded.TEXT_BYTES))
+        return archive.read(readers.MANIFEST)
 
 
 def _example(feature: dict) -> bytes:

@@ -94,6 +94,18 @@ def test_flags_win_over_files():
 
 
 @pytest.mark.parametrize(
+    "name",
+    ["Bob's photos (2)", 'say "x"', "a=b, [x] *", "new\nline\\n", "\udc94L", "%x"],
+)
+def test_names_of_any_characters_reach_gin(name):
+    values = given(f"--gin_file={FILES[0]}", f"--data={name}", f"--resume_from={name}")
+    files, bindings = nvidia_flags.from_flags(values)
+    gin_files.parse(files, bindings)
+    assert gin.query_parameter("open_source.name") == name
+    assert gin.query_parameter("train.initialize_from") == name
+
+
+@pytest.mark.parametrize(
     "arguments, words",
     [
         ([], "no --gin_file given, nor --data"),

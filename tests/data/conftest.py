@@ -1,6 +1,10 @@
 """Images of every kind that people have, with the pixels that they must give."""
 
 import io
+import os
+import shutil
+import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -164,3 +168,33 @@ def write_mixed(make_image):
         return dict(sorted(expected.items()))
 
     return write
+
+
+def _cases_folder() -> Path:
+    """Folder of inputs that people reported (`DGLGAN_CASES` overrides it)."""
+    default = Path(__file__).resolve().parents[3] / "shared" / "cases"
+    return Path(os.environ.get("DGLGAN_CASES", default))
+
+
+@pytest.fixture
+def case(tmp_path):
+    """Returns f(start of a case's name) -> a copy of its folder that may be written."""
+    folder = _cases_folder()
+    if not (folder / "README.md").is_file():
+        message = (
+            f"no cases in {folder}: set DGLGAN_CASES to the folder that holds them"
+        )
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+
+    def copy(start):
+        (found,) = folder.glob(f"{start}_*")
+        if found.is_dir():
+            shutil.copytree(found, tmp_path / found.name)
+            return tmp_path / found.name
+        with tarfile.open(found) as archive:  # links and odd names do not travel
+            archive.extractall(tmp_path, filter="fully_trusted")
+        return tmp_path / found.name.removesuffix(".tar.gz")
+
+    return copy

@@ -5,7 +5,17 @@ import sys
 import numpy as np
 import pytest
 
-from dglgan_tf.data import databases, pipeline, plan, prepare, sources, stored, writers
+from dglgan_tf.data import (
+    databases,
+    encoded,
+    images,
+    pipeline,
+    plan,
+    prepare,
+    sources,
+    stored,
+    writers,
+)
 
 
 def _prepared(tmp_path, form, **settings):
@@ -142,3 +152,49 @@ def test_missing_packages_are_named(tmp_path, monkeypatch, module, make):
     path = tmp_path / "x.hdf5" if module == "h5py" else tmp_path
     with pytest.raises(ValueError, match=f"needs the package {module}, .*pip install"):
         sources.open_source(str(path))
+
+
+@pytest.fixture
+def several_sizes(tmp_path):
+    """An LMDB as rosinality's prepare_data.py writes it: 3 photos at 4 and 8 pixels."""
+    lmdb = pytest.importorskip("lmdb")
+    random = np.random.RandomState(0)
+    pixels = {}
+    with lmdb.open(str(tmp_path / "ros"), map_size=1 << 24) as database:
+        with database.begin(write=True) as transaction:
+            for size in (4, 8):
+                pixels[size] = random.randint(0, 256, (3, size, size, 3), np.uint8)
+                for k in range(3):
+                    key = f"{size}-{k:05d}".encode()
+                    transaction.put(key, images.encode_png(pixels[size][k]))
+            transaction.put(b"length", b"3")
+    return tmp_path / "ros", pixels
+
+
+def test_lmdb_of_several_sizes_gives_each_photo_once(several_sizes, tmp_path):
+    path, pixels = several_sizes
+    source = sources.open_source(str(path))
+    np.testing.assert_array_equal(source.images(range(3)), pixels[8])
+    assert source.notes == [
+        "ros holds every image in 2 sizes (4, 8), as rosinality's prepare_data.py "
+        "writes them: 8 is read"
+    ]
+    small = encoded.Conversion(resolution=4)
+    np.testing.assert_array_equal(
+        stored.lmdb(str(path), small).images(range(3)), pixels[4]
+    )
+    settings = plan.Settings(height=4, width=4)
+    prepare.prepare(sources.find(str(path)), tmp_path / "out", settings=settings)
+    prepared = sources.open_source(str(tmp_path / "out"))
+    np.testing.assert_array_equal(prepared.images(range(3)), pixels[4])
+
+
+def test_lmdb_of_one_size_with_a_length(tmp_path):
+    lmdb = pytest.importorskip("lmdb")
+    png = images.encode_png(np.zeros((4, 4, 3), np.uint8))
+    with lmdb.open(str(tmp_path / "ros"), map_size=1 << 24) as database:
+        with database.begin(write=True) as transaction:
+            transaction.put(b"4-00000", png)
+            transaction.put(b"length", b"1")
+    source = sources.open_source(str(tmp_path / "ros"))
+    assert source.names == ["4-00000"] and source.notes == []

@@ -2,14 +2,25 @@
 
 import itertools
 import json
+import struct
 import zipfile
+import zlib
 
 import gin
 import numpy as np
 import pytest
 from PIL import Image
 
-from dglgan_tf.data import base, encoded, images, pipeline, readers, sources, stored
+from dglgan_tf.data import (
+    archives,
+    base,
+    encoded,
+    images,
+    pipeline,
+    readers,
+    sources,
+    stored,
+)
 
 KINDS = [
     "png_rgb",
@@ -143,6 +154,66 @@ def test_grey_on_request(tmp_path):
     np.testing.assert_allclose(got, source.images(range(10)), atol=1e-4)
 
 
+def _png(samples, depth, transparent):
+    """Encodes grey or RGB samples of any depth with a transparent colour."""
+
+    def part(kind, content):
+        checksum = zlib.crc32(kind + content)
+        return (
+            struct.pack(">I", len(content))
+            + kind
+            + content
+            + struct.pack(">I", checksum)
+        )
+
+    height, width = samples.shape[:2]
+    rows = samples.reshape(height, -1)
+    if depth == 16:
+        rows = rows.astype(">u2").view(np.uint8).reshape(height, -1)
+    elif depth < 8:
+        bits = np.unpackbits(rows.astype(np.uint8)[..., None], axis=2)[..., -depth:]
+        rows = np.packbits(bits.reshape(height, -1), axis=1)
+    data = b"".join(b"\0" + row.astype(np.uint8).tobytes() for row in rows)
+    colour = 2 if samples.ndim == 3 else 0
+    head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    clear = np.atleast_1d(transparent).astype(">u2").tobytes()
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        part(*pair)
+        for pair in (
+            (b"IHDR", head),
+            (b"tRNS", clear),
+            (b"IDAT", zlib.compress(data)),
+            (b"IEND", b""),
+        )
+    )
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8, 16])
+@pytest.mark.parametrize("background", [255, 0, 100])
+def test_a_transparent_grey_value_is_put_on_the_background(depth, background):
+    most = 2**depth - 1
+    samples = np.random.RandomState(0).randint(0, most + 1, (8, 8))
+    value = int(samples[0, 0])
+    samples[3, :4] = value
+    expected = samples >> 8 if depth == 16 else samples * (255 // most)
+    expected = np.where(samples == value, background, expected)
+    data = _png(samples, depth, value)
+    got = images.decode(data, 1, background)[..., 0]
+    np.testing.assert_array_equal(got, expected)
+    three = images.decode(data, 3, background)
+    np.testing.assert_array_equal(three, np.repeat(expected[..., None], 3, axis=2))
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_a_transparent_colour_is_put_on_white(depth):
+    samples = np.random.RandomState(0).randint(0, 2**depth, (8, 8, 3))
+    samples[2] = samples[0, 0]
+    expected = samples >> (depth - 8)
+    expected[(samples == samples[0, 0]).all(axis=2)] = 255
+    data = _png(samples, depth, samples[0, 0])
+    np.testing.assert_array_equal(images.decode(data, 3), expected)
+
+
 def test_unreadable_images_are_named(tmp_path):
     _plain_folder(tmp_path)
     good = (tmp_path / "class0/000.png").read_bytes()
@@ -179,17 +250,17 @@ def test_places_without_images(tmp_path, make, message):
 def test_damaged_and_odd_zip_members_are_named(tmp_path):
     _plain_folder(tmp_path / "plain", count=2)
     path = _zip(tmp_path / "plain", tmp_path / "plain.zip")
-    reader = readers.ZipReader(path)
+    reader = archives.ZipReader(path)
     assert reader.names == ["class0/000.png", "class1/001.png"]
     assert reader.extra("dataset.json") is None
     content = bytearray(path.read_bytes())
     content[0] = 0
     path.write_bytes(content)
     with pytest.raises(ValueError, match="class0/000.png: damaged zip file"):
-        readers.ZipReader(path).read(0)
+        archives.ZipReader(path).read(0)
     path = _zip(tmp_path / "plain", tmp_path / "bz.zip", zipfile.ZIP_BZIP2)
     with pytest.raises(ValueError, match="only stored and deflated members"):
-        readers.ZipReader(path).read(0)
+        archives.ZipReader(path).read(0)
 
 
 def test_hidden_and_foreign_files_are_ignored(tmp_path):
