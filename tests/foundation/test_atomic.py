@@ -1,4 +1,4 @@
-"""Outputs are whole or not there, at the place that a path leads to, and never litter."""
+"""Outputs are whole or not there, at the place a path leads to, and never litter."""
 
 import os
 import signal
@@ -150,10 +150,8 @@ def test_what_a_killed_process_left_is_removed_and_a_living_one_s_is_not(tmp_pat
         atomic.write(tmp_path / "next", b"x")
         left = sorted(os.listdir(tmp_path))
         assert len(left) == 4 and mine.name in left and "next" in left
-        assert {name.split(".")[1] for name in left if name.endswith(atomic.SUFFIX)} == {
-            "file",
-            "folder",
-        }
+        halves = {n.split(".")[1] for n in left if n.endswith(atomic.SUFFIX)}
+        assert halves == {"file", "folder"}
     finally:
         for process in started:
             process.kill()
