@@ -21,6 +21,9 @@ _NETWORK = flags.DEFINE_multi_string(
 _HOST = flags.DEFINE_string(
     "host", "127.0.0.1", "Address to listen on; anyone who reaches it may look."
 )
+_TRUST = flags.DEFINE_bool(
+    "trust", False, "Load SavedModels whatever their operations may do."
+)
 _PORT = flags.DEFINE_integer("port", 7860, "Port to listen on.", 1, 65535)
 
 
@@ -57,7 +60,7 @@ def _load():
         if name in samplers:
             raise ValueError(f"two networks are called {name!r}: write NAME=PATH")
         if exported.is_export(path):
-            samplers[name] = opening.load(path)
+            samplers[name] = opening.load(path, trust=_TRUST.value)
             continue
         network, info = files.load_generator(run_directory.find_weights(path))
         samplers[name] = sampler.from_network(network, "const", info, info["file"])

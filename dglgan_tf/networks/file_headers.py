@@ -19,7 +19,7 @@ from dglgan_tf.compat import tf
 
 LONGEST_HEADER = 16 * 2**20  # characters of JSON
 MOST_NETWORKS = 16
-_LARGEST_NUMBER = 2**20  # of a configuration, unless a tensor is that long
+_LARGEST_NUMBER = 2**17  # of a configuration, unless a tensor is that long
 _LONGEST_TEXT, _LONGEST_LIST, _DEEPEST = 1000, 4096, 4
 # Variables and bytes that a network may have beyond its tensors, so that a file which
 # does not fit is told by name and shape.

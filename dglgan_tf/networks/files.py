@@ -278,7 +278,8 @@ def load_networks(path, roles=None) -> dict[str, base.Network]:
             with file_headers.bounded(shapes):
                 network = build_network(held[role], longest)
         except ValueError as error:
-            raise ValueError(f"{path}: {role}: {error}") from error
+            said = str(error).split("\n")[0]  # gin adds lines of its own
+            raise ValueError(f"{path}: {role}: {said}") from error
         tensors = read_tensors(path, f"{role}/")
         file_headers.check_finite(tensors, path)
         assign_tensors(network, tensors, path)
