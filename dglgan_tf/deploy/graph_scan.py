@@ -51,8 +51,8 @@ _LAYERS = """
 """
 _ARRAYS = """
     BatchToSpace BatchToSpaceND Bitcast BroadcastArgs BroadcastTo Cast CheckNumerics
-    Concat ConcatV2 Const DeepCopy Diag DiagPart DynamicPartition DynamicStitch Empty
-    EnsureShape ExpandDims Fill Gather GatherNd GatherV2 GuaranteeConst Identity
+    Concat ConcatV2 Const Diag DiagPart DynamicPartition DynamicStitch Empty
+    EnsureShape ExpandDims Fill Gather GatherNd GatherV2 Identity
     IdentityN InvertPermutation LinSpace ListDiff MirrorPad NoOp OneHot OnesLike Pack
     Pad PadV2 ParallelDynamicStitch PlaceholderWithDefault Placeholder PreventGradient
     Range Rank Reshape ResourceGather ReverseV2 ReverseSequence Roll ScatterNd Select
