@@ -83,7 +83,8 @@ def test_traced_natively_and_nothing_after(native_code):
 def test_compiled_once(native_code, tmp_path):
     log = tmp_path / "log"
     compiler = _script(
-        tmp_path / "compiler", f'[ "$1" = --version ] || echo run >> {log}; exec {library._compiler()} "$@"'
+        tmp_path / "compiler",
+        f'[ "$1" = --version ] || echo run >> {log}; exec {library._compiler()} "$@"',
     )
     cache = tmp_path / "cache"
     for _ in range(2):
