@@ -24,7 +24,7 @@ _HOST = flags.DEFINE_string(
 _ALLOW_HOST = flags.DEFINE_multi_string(
     "allow_host",
     [],
-    "Further name under which browsers may ask for the page, such as a proxy's; repeat.",
+    "Further name under which browsers may ask for the page (of a proxy); repeat.",
 )
 _TRUST = flags.DEFINE_bool(
     "trust", False, "Load SavedModels whatever their operations may do."
