@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dglgan_tf.foundation import atomic
+from dglgan_tf.foundation import atomic, npz_files
 from dglgan_tf.metrics import collector, frechet
 
 
@@ -29,6 +29,7 @@ def read(path) -> tuple[frechet.Moments | None, np.ndarray | None]:
             f"no statistics at {path}: give an .npz file of pytorch-fid or clean-fid, "
             "or one that evaluate --save_stats wrote"
         )
+    npz_files.check(path)
     try:
         with np.load(path, allow_pickle=False) as file:
             held = {name: file[name] for name in file.files}
