@@ -21,6 +21,14 @@ _NETWORK = flags.DEFINE_multi_string(
 _HOST = flags.DEFINE_string(
     "host", "127.0.0.1", "Address to listen on; anyone who reaches it may look."
 )
+_ALLOW_HOST = flags.DEFINE_multi_string(
+    "allow_host",
+    [],
+    "Further name under which browsers may ask for the page (of a proxy); repeat.",
+)
+_TRUST = flags.DEFINE_bool(
+    "trust", False, "Load SavedModels whatever their operations may do."
+)
 _PORT = flags.DEFINE_integer("port", 7860, "Port to listen on.", 1, 65535)
 
 
@@ -31,12 +39,15 @@ def main(argv) -> int:
         raise ValueError("no --network given: name a run directory or a file")
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_OFFLINE"] = "1"
-    from dglgan_tf.demo_page import booth, demo_page
+    from dglgan_tf.demo_page import booth, demo_page, guard
 
     demo_page.require("gradio")
+    guard.hosts(_HOST.value, _ALLOW_HOST.value)  # says what is wrong before loading
     samplers, costs = _load()
     shown = booth.Booth(samplers)
-    app = demo_page.application(shown, costs, _HOST.value, _PORT.value)
+    app = demo_page.application(
+        shown, costs, _HOST.value, _PORT.value, _ALLOW_HOST.value
+    )
     print(f"http://{_HOST.value}:{_PORT.value}  (Ctrl-C ends it)", flush=True)
     demo_page.serve(app, _HOST.value, _PORT.value)
     return 0
@@ -57,7 +68,7 @@ def _load():
         if name in samplers:
             raise ValueError(f"two networks are called {name!r}: write NAME=PATH")
         if exported.is_export(path):
-            samplers[name] = opening.load(path)
+            samplers[name] = opening.load(path, trust=_TRUST.value)
             continue
         network, info = files.load_generator(run_directory.find_weights(path))
         samplers[name] = sampler.from_network(network, "const", info, info["file"])

@@ -24,7 +24,7 @@ _NOISE = flags.DEFINE_enum(
 )
 _SEEDS = flags.DEFINE_string("seeds", "0-7", "Seeds of the images that are compared.")
 _TOLERANCE = flags.DEFINE_float(
-    "tolerance", 1e-4, "Largest difference of a float32 file from the source."
+    "tolerance", 1e-4, "Largest difference of a float32 file from the source.", 0.0
 )
 _ROUNDS = flags.DEFINE_integer(
     "rounds", 20, "Timed calls of each file; 0 leaves out the timing."

@@ -42,6 +42,9 @@ _NOISE = flags.DEFINE_enum(
     "Noise inside a StyleGAN2; random is drawn from each seed. Default: const.",
 )
 _BATCH = flags.DEFINE_integer("batch", 32, "Images of one call.", lower_bound=1)
+_TRUST = flags.DEFINE_bool(
+    "trust", False, "Load a SavedModel whatever its operations may do."
+)
 _SQUARE = flags.DEFINE_bool(
     "square", False, "Leave images square that were trained on stretched ones."
 )
@@ -65,7 +68,7 @@ def main(argv) -> int:
     atomic.check_folder(_OUTDIR.value, "outdir")
     if not exported.is_export(_NETWORK.value):  # those have threads of their own
         lanes.start(lanes.suitable([min(_BATCH.value, len(seeds))]))
-    found = opening.load(_NETWORK.value, _NOISE.value)
+    found = opening.load(_NETWORK.value, _NOISE.value, _TRUST.value)
     seeds, labels, columns = _plan(found.facts, seeds)
     pixels = pictures.to_uint8(found.images(seeds, labels, _TRUNC.value, _BATCH.value))
     if found.facts.stretched and not _SQUARE.value:

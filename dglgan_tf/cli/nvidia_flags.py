@@ -74,6 +74,7 @@ class Preset:
     mapping_layers: int
 
 
+_MOST_KIMG = 1e9  # a number that a training can count
 _PUBLISHED = {
     "stylegan2": Preset(32, 25000, 4, 32768, 0.002, 10.0, 10, None, 8),
     "paper256": Preset(64, 25000, 8, 16384, 0.0025, 1.0, 20, None, 8),
@@ -178,6 +179,11 @@ def _direct(values) -> list[str]:
     if values.kimg is not None:
         if values.kimg <= 0:
             raise ValueError(f"--kimg={values.kimg:g} must be positive")
+        if values.kimg > _MOST_KIMG:
+            raise ValueError(
+                f"--kimg={values.kimg:g} must be at most {_MOST_KIMG:g} (thousands of "
+                "images)"
+            )
         found.append(f"Schedule.total_images = {round(1000 * values.kimg)}")
     bind("gamma", "Objective.r1_gamma = {}")
     bind("mirror", "make_dataset.mirror = {}")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dglgan_tf.containers import arrays, torch_files, unpickle
+from dglgan_tf.containers import arrays, tf_variables, torch_files, unpickle
 from dglgan_tf.containers.errors import CheckpointError, Record, shown
 
 MAX_NODES = 1_000_000
@@ -177,9 +177,8 @@ def _read_json(path: Path):
 def _read_variables(prefix: Path):
     from dglgan_tf.compat import tf
 
+    checkpoint, shapes = tf_variables.open_checked(prefix)
     try:
-        checkpoint = tf.train.load_checkpoint(str(prefix))
-        shapes = checkpoint.get_variable_to_shape_map()
         return Record(
             "tf_variables", {n: np.asarray(checkpoint.get_tensor(n)) for n in shapes}
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dglgan_tf.containers import reader
 from dglgan_tf.containers.errors import CheckpointError, Record, shown
-from dglgan_tf.converters import describe, result
+from dglgan_tf.converters import describe, result, unwrap
 from dglgan_tf.converters.biggan import deep_hf, pytorch, studiogan, tfhub
 from dglgan_tf.converters.stylegan2 import ada, rosinality, tf1
 from dglgan_tf.networks import base, files
@@ -61,23 +61,41 @@ def load_checkpoint(path, config=None) -> result.Loaded:
 
 
 def _load_official(path: Path, config) -> result.Loaded:
-    tree = reader.read(path)
+    tree, notes = _read(path), []
     try:
-        module = find_format(tree)
+        module, known = find_format(tree), tree
+        if module is None:
+            known, notes = unwrap.unwrap(tree)
+            module = None if known is None else find_format(known)
         if module is None:
             raise CheckpointError(
                 "no StyleGAN2 or BigGAN checkpoint: it looks like "
                 f"{describe.tree(tree)}"
             )
-        loaded = module.load(tree, config)
+        loaded = module.load(known, config)
     except _CONTENTS as error:
         raise CheckpointError(
             "its contents do not fit together as a StyleGAN2 or BigGAN: "
             f"{type(error).__name__}: {shown(' '.join(str(error).split()), 150)}"
         ) from error
     loaded.report["format"] = module.FORMAT
+    loaded.report.setdefault("notes", []).extend(notes)
     _note_leftovers(tree, loaded.report)
     return loaded
+
+
+def _read(path):
+    """Returns a file's tree; says how to save what holds code as plain arrays."""
+    try:
+        return reader.read(path)
+    except CheckpointError as error:
+        if "refused and nothing was run" not in str(error):
+            raise
+        raise CheckpointError(
+            f"{error}; where it was made, save the network's arrays alone: "
+            "torch.save(network.state_dict(), FILE), without the module and without "
+            "args, and convert that file"
+        ) from error
 
 
 def _note_leftovers(tree, report):

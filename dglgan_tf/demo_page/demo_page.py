@@ -5,7 +5,6 @@ from dglgan_tf.demo_page import booth as booths
 from dglgan_tf.demo_page import guard
 from dglgan_tf.foundation import optional_packages
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _CSS = "footer {display: none !important} .picture img {image-rendering: pixelated}"
 
 
@@ -31,8 +30,8 @@ def page(booth: booths.Booth, costs: dict[str, tuple[int, int]]):
     def answer(seed, other, share, label, psi, count):
         try:
             drawn = booth.draw(seed, other, share, label, psi, count)
-        except (ValueError, TypeError) as error:
-            raise gradio.Error(str(error)) from error
+        except (ValueError, TypeError, OverflowError) as error:
+            raise gradio.Error(str(error), print_exception=False) from error
         pictures = [drawn[name].picture for name in names]
         return [*pictures, *caption(drawn, costs)]
 
@@ -72,12 +71,10 @@ def _controls(gradio, booth):
     classes = booth.classes()
     with gradio.Row():
         seed, other = (
-            gradio.Number(
-                value, label=label, precision=0, minimum=0,
-                maximum=booths.LARGEST_SEED,
-            )
+            # Bounds are the booth's, whose sentence comes without a traceback.
+            gradio.Number(value, label=label, precision=0)
             for value, label in ((0, "Seed"), (100, "Towards seed"))
-        )  # fmt: skip
+        )
         wide = {"min_width": 240, "scale": 2}
         share = gradio.Slider(0, 1, 0, label="Interpolation", **wide)
         psi = gradio.Slider(low, high, high, label="Truncation", **wide)
@@ -107,14 +104,15 @@ def caption(drawn: dict[str, booths.Drawn], costs: dict) -> list[str]:
     return lines
 
 
-def application(booth: booths.Booth, costs: dict, host: str, port: int):
+def application(booth: booths.Booth, costs: dict, host: str, port: int, allowed=()):
     """Returns the guarded ASGI application.
 
     Args:
       booth, costs: as for `page`.
-      host: address that it will listen on; other names than it and the loopback's are
-        refused.
+      host: address that it will listen on; names under which nobody reaches it are
+        refused (`guard.hosts`).
       port: its port.
+      allowed: further names under which browsers may ask for it.
     """
     gradio, fastapi = require("gradio"), require("fastapi")
     app = fastapi.FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
@@ -131,7 +129,7 @@ def application(booth: booths.Booth, costs: dict, host: str, port: int):
         pwa=False,
         max_file_size=1,
     )
-    return guard.Guard(app, {host, *LOOPBACK})
+    return guard.Guard(app, guard.hosts(host, allowed))
 
 
 def serve(app, host: str, port: int) -> None:

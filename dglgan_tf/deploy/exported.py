@@ -3,11 +3,12 @@
 What is measured on an exported file, quantized or not, is measured on its own images.
 """
 
-import json
+import math
 from pathlib import Path
 
 from dglgan_tf.compat import tf
-from dglgan_tf.deploy import onnx_file, parts, saved_model, tflite
+from dglgan_tf.deploy import graph_scan, onnx_file, parts, saved_model, tflite
+from dglgan_tf.foundation import json_files
 from dglgan_tf.sampling import sampler
 
 REPORT = "export_report.json"
@@ -19,15 +20,21 @@ def is_export(name) -> bool:
     return saved_model_folder(name) is not None or Path(name).suffix in _RUNTIMES
 
 
-def load(name) -> sampler.Sampler:
+def load(name, trust: bool = False) -> sampler.Sampler:
     """Returns a `Sampler` of an export; see `is_export`.
 
+    Args:
+      name: of the export.
+      trust: load a SavedModel whatever operations it contains (`graph_scan`).
+
     Raises:
-      ValueError: nothing there, a file without its export's report, or a missing
-        runtime.
+      ValueError: nothing there, a file without its export's report, a missing
+        runtime, or a SavedModel that could do more than compute.
     """
     folder = saved_model_folder(name)
-    return from_saved_model(folder) if folder is not None else from_file(name)
+    if folder is not None:
+        return from_saved_model(folder, trust)
+    return from_file(name)
 
 
 def saved_model_folder(name) -> Path | None:
@@ -39,12 +46,41 @@ def saved_model_folder(name) -> Path | None:
 
 
 def _facts(path: Path) -> sampler.Facts:
-    stored = json.loads(path.read_text(encoding="utf-8"))["facts"]
-    return sampler.Facts(**{**stored, "class_names": tuple(stored["class_names"])})
+    """Returns the facts that an export keeps, after checking their form."""
+    stored = json_files.read(path).get("facts")
+    try:
+        names, size = tuple(stored["class_names"]), stored.get("stretched")
+        size = None if size is None else tuple(size)
+        facts = sampler.Facts(**{**stored, "class_names": names, "stretched": size})
+        numbers = facts.z_dim, facts.resolution, facts.num_channels, facts.num_classes
+        sound = (
+            all(type(n) is int and 0 <= n < 2**20 for n in numbers)
+            and all(numbers[:3])
+            and type(facts.untruncated) in (int, float)
+            and math.isfinite(facts.untruncated)
+            and facts.truncation in ("w", "z")
+            and facts.noise in sampler.NOISE_MODES
+            and all(isinstance(name, str) for name in names)
+            and (size is None or len(size) == 2 and all(type(n) is int for n in size))
+        )
+    except (TypeError, KeyError, AttributeError):
+        sound = False
+    if not sound:
+        raise ValueError(f"{path} does not hold the facts of an export: export again")
+    return facts
 
 
-def from_saved_model(folder) -> sampler.Sampler:
-    """Returns a `Sampler` of a SavedModel that `dglgan_tf.export` wrote."""
+def from_saved_model(folder, trust: bool = False) -> sampler.Sampler:
+    """Returns a `Sampler` of a SavedModel that `dglgan_tf.export` wrote.
+
+    Args:
+      folder: holds saved_model.pb.
+      trust: load it whatever operations it contains.
+
+    Raises:
+      ValueError: not such a folder, damaged files, or operations that `graph_scan`
+        does not allow.
+    """
     folder = Path(folder)
     if not (folder / saved_model.FACTS_FILE).is_file():
         raise ValueError(
@@ -52,8 +88,9 @@ def from_saved_model(folder) -> sampler.Sampler:
             "that dglgan_tf.export wrote can be sampled by seed"
         )
     facts = _facts(folder / saved_model.FACTS_FILE)
-    module = tf.saved_model.load(str(folder))
-    signature = module.signatures["generate_float"]
+    if not trust:
+        graph_scan.check(folder)
+    module, signature = _loaded(folder, facts)
 
     def call(z, labels, value, seed):
         del seed
@@ -65,6 +102,26 @@ def from_saved_model(folder) -> sampler.Sampler:
 
     call.module = module  # signatures do not keep their variables alive
     return sampler.Sampler(facts, call, str(folder))
+
+
+def _loaded(folder, facts):
+    """Returns a SavedModel's module and its signature `generate_float`."""
+    try:
+        module = tf.saved_model.load(str(folder))
+        signature = module.signatures["generate_float"]
+        taken = signature.structured_input_signature[1]
+        given = signature.structured_outputs["images"].shape
+    except Exception as error:  # whatever a stranger's graph makes TensorFlow say
+        said = f"{type(error).__name__}: {error}".split("\n")[0][:200]
+        raise ValueError(f"SavedModel {folder} cannot be loaded ({said})") from error
+    wanted = {"z", "truncation_psi", *(["labels"] if facts.num_classes else [])}
+    size = [None, facts.resolution, facts.resolution, facts.num_channels]
+    if taken.keys() != wanted or not given.is_compatible_with(size):
+        raise ValueError(
+            f"SavedModel {folder} takes {sorted(taken)} and gives images {given}: its "
+            f"{saved_model.FACTS_FILE} says {sorted(wanted)} and {size}"
+        )
+    return module, signature
 
 
 def from_file(name, threads: int = 1) -> sampler.Sampler:
@@ -88,7 +145,11 @@ def from_file(name, threads: int = 1) -> sampler.Sampler:
             f"{path} is a part of a generator: name the whole one, "
             f"{path.with_name(path.name.replace(path.stem.partition('-')[0], 'model'))}"
         )
-    run = _RUNTIMES[path.suffix](path.read_bytes(), threads)
+    try:
+        run = _RUNTIMES[path.suffix](path.read_bytes(), threads)
+    except Exception as error:  # of its runtime
+        said = str(error).split("\n")[0][:200]
+        raise ValueError(f"{path} cannot be read by its runtime ({said})") from error
 
     def call(z, labels, value, seed):
         del seed

@@ -11,8 +11,6 @@ import dataclasses
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +26,7 @@ from dglgan_tf.deploy import (
     saved_model,
     tflite,
 )
-from dglgan_tf.foundation import run_directory, seeding
+from dglgan_tf.foundation import atomic, run_directory, seeding
 from dglgan_tf.networks import files as weight_files
 from dglgan_tf.sampling import sampler
 
@@ -87,16 +85,13 @@ def run(request: Request) -> dict:
     facts = sampler.generator_facts(network, request.noise, info)
     sampler.prepare(network)
     source = {"file": info["file"], "role": info["role"], "sha256": _hash(info["file"])}
-    target = Path(request.outdir)
+    target = Path(os.path.realpath(request.outdir))
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
-    try:
+    with atomic.scratch(target.parent, target.name) as temporary:
         report = _fill(temporary, network, facts, source, request)
         if report["passed"]:
             _publish(temporary, target)
         return report
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _check(request):
@@ -205,7 +200,7 @@ def _contents(network, facts, request, part):
 
 
 def _saved_model(path):
-    loaded = exported.from_saved_model(path)
+    loaded = exported.from_saved_model(path, trust=True)  # written just now
 
     def run(given):
         labels = given.get("labels")
@@ -303,17 +298,13 @@ def _size(path: Path) -> int:
 
 def _publish(temporary: Path, target: Path) -> None:
     """Puts the finished folder in the target's place; an earlier export goes last."""
-    os.chmod(temporary, 0o755)
-    old = None
-    if target.exists():
-        old = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.old."))
-        os.replace(target, old / "export")
-    try:
+    if not target.exists():
         os.replace(temporary, target)
-    except OSError:
-        if old is not None:
+        return
+    with atomic.scratch(target.parent, f"{target.name}.old") as old:
+        os.replace(target, old / "export")
+        try:
+            os.replace(temporary, target)
+        except OSError:
             os.replace(old / "export", target)
-        raise
-    finally:
-        if old is not None:
-            shutil.rmtree(old, ignore_errors=True)
+            raise

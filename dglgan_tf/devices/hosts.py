@@ -11,6 +11,7 @@ import socket
 import time
 from collections.abc import Mapping
 
+_MOST_TASKS = 65_536  # of a training
 PORT = 12321  # where SLURM's tasks meet; further tasks of a node take the next ones
 
 
@@ -62,7 +63,7 @@ def from_environment(variables: Mapping[str, str]) -> Hosts | None:
     """
     if variables.get("TF_CONFIG"):
         return _from_tf_config(variables["TF_CONFIG"])
-    if int(variables.get("SLURM_STEP_NUM_TASKS") or 1) > 1:
+    if _number(variables, "SLURM_STEP_NUM_TASKS", 1) > 1:
         return _from_slurm(variables)
     return None
 
@@ -96,17 +97,32 @@ def _from_slurm(variables):
             f"{missing[0]} is not set, though SLURM runs "
             f"{variables['SLURM_STEP_NUM_TASKS']} tasks: start them with srun"
         )
-    nodes, tasks, number = (variables[name] for name in names)
+    nodes, tasks = (variables[name] for name in names[:2])
     counts: list[int] = []
     for part in tasks.split(","):  # such as 2(x3),1
-        count, times = re.fullmatch(r"(\d+)(?:\(x(\d+)\))?", part).groups()
-        counts += [int(count)] * int(times or 1)
+        found = re.fullmatch(r"(\d{1,5})(?:\(x(\d{1,5})\))?", part)
+        if not found:
+            raise ValueError(f"{names[1]}={tasks[:80]!r} is not a list such as 2(x3),1")
+        counts += [int(found[1])] * int(found[2] or 1)
+    found = _expanded(nodes)
+    if len(found) != len(counts) or sum(counts) > _MOST_TASKS:
+        raise ValueError(
+            f"{names[0]} names {len(found)} nodes and {names[1]} the tasks of "
+            f"{len(counts)} ({sum(counts)} in all): start them with srun"
+        )
     addresses = [
         f"{node}:{PORT + task}"
-        for node, count in zip(_expanded(nodes), counts, strict=True)
+        for node, count in zip(found, counts, strict=True)
         for task in range(count)
     ]
-    return Hosts(tuple(addresses), int(number))
+    return Hosts(tuple(addresses), _number(variables, names[2]))
+
+
+def _number(variables, name, default=0) -> int:
+    text = (variables.get(name) or str(default)).strip()
+    if not re.fullmatch(r"\d{1,9}", text):
+        raise ValueError(f"{name}={text[:80]!r} must be a number: start it with srun")
+    return int(text)
 
 
 def _expanded(nodes: str) -> list[str]:
@@ -120,6 +136,13 @@ def _expanded(nodes: str) -> list[str]:
         before, numbers, after = match.groups()
         for item in numbers.split(","):
             first, _, last = item.partition("-")
+            if not (first.isdigit() and (last or first).isdigit()) or (
+                int(last or first) - int(first) >= _MOST_TASKS
+            ):
+                raise ValueError(
+                    f"SLURM_STEP_NODELIST={nodes[:80]!r} is not a list such as "
+                    "gpu[01-03,7]"
+                )
             for number in range(int(first), int(last or first) + 1):
                 found.append(f"{before}{number:0{len(first)}d}{after}")
     return found

@@ -14,7 +14,7 @@ from absl import logging
 
 from dglgan_tf.data import base as data_base
 from dglgan_tf.data import old_runs, pipeline, reopening, sources
-from dglgan_tf.foundation import run_directory
+from dglgan_tf.foundation import npz_files, run_directory
 from dglgan_tf.metrics import image_sets, statistics_file
 
 _LARGEST_OPTIONS = 2**24  # bytes of a run's training_options.json
@@ -64,6 +64,7 @@ def image_file(path) -> image_sets.StoredImages:
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"no images at {path}: give an .npz file, a folder or a zip")
+    npz_files.check(path)
     try:
         loaded = np.load(path, allow_pickle=False)
     except (ValueError, OSError) as error:

@@ -1,41 +1,90 @@
-"""Where statistics, weight files and compiled code are kept from one start to the next.
+"""The folder for what is made or fetched once: weights, statistics, native code.
 
-The caller gives what its user named, usually by $DGLGAN_CACHE: the environment is not
-read here.
+It is `$DGLGAN_CACHE`, else `~/.cache/dglgan_tf`, else a folder of this user among the
+temporary ones: a user without a home, or with one that cannot be written, has a cache.
 """
 
+import contextlib
 import functools
 import os
+import stat
 import tempfile
 from pathlib import Path
-
-from dglgan_tf.foundation import atomic
 
 DEFAULT = "~/.cache/dglgan_tf"
 
 
-def find(named: str | None) -> Path:
-    """Returns a folder that exists and can be written.
+def find(named: str | None = None) -> Path:
+    """Returns the cache folder, which exists and can be written.
 
     Args:
-      named: what the environment names; None or empty means `DEFAULT`.
+      named: the value of DGLGAN_CACHE; None or empty = the user's own.
+
+    Raises:
+      OSError: there is not even a temporary folder.
+    """
+    with contextlib.suppress(OSError, RuntimeError, ValueError):
+        folder = Path(named or DEFAULT).expanduser().absolute()
+        if not folder.exists():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                folder.mkdir(mode=0o700)
+        if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
+            return folder
+    return temporary()
+
+
+def private(folder: Path) -> Path:
+    """Returns a folder to run code from: the given one if nobody else writes there.
+
+    Args:
+      folder: of `find`.
 
     Returns:
-      that folder; a folder of this process alone where it cannot be made or written.
+      `folder`, where it is this user's own and no other user can change it or put
+      another in its place; else a folder of this user among the temporary ones.
     """
-    folder = Path(os.path.expanduser(named or DEFAULT))
+    folder = Path(os.path.realpath(folder))
+    return folder if is_private(folder) else temporary()
+
+
+def is_private(folder: Path) -> bool:
+    """Whether this user alone decides what lies in a folder."""
+    own = os.lstat(folder)
+    if not stat.S_ISDIR(own.st_mode) or not _mine(own) or own.st_mode & 0o022:
+        return False
+    for parent in folder.parents:
+        status = os.lstat(parent)
+        if status.st_mode & 0o002 and not status.st_mode & stat.S_ISVTX:
+            return False
+    return True
+
+
+def is_own_file(path) -> bool:
+    """Whether a path is a regular file, no link, that this user alone can write."""
     try:
-        if str(folder).startswith("~"):  # nobody knows that home
-            return _own()
-        atomic.check_folder(folder, "cache folder")
-        folder.mkdir(parents=True, exist_ok=True)
-        if os.access(folder, os.W_OK):
-            return folder
-    except (OSError, ValueError):
-        pass
-    return _own()
+        status = os.lstat(path)
+    except OSError:
+        return False
+    return stat.S_ISREG(status.st_mode) and _mine(status) and not status.st_mode & 0o022
+
+
+def _mine(status) -> bool:
+    return not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
 
 
 @functools.cache
-def _own() -> Path:
-    return Path(tempfile.mkdtemp(prefix="dglgan_tf-"))
+def temporary() -> Path:
+    """Returns a folder of this user that the next process finds again, if there can be.
+
+    Raises:
+      OSError: nothing temporary can be written.
+    """
+    user = os.geteuid() if hasattr(os, "geteuid") else "user"
+    folder = Path(tempfile.gettempdir()) / f"dglgan_tf-{user}"
+    with contextlib.suppress(OSError):
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+        if is_private(folder) and os.access(folder, os.W_OK | os.X_OK):
+            return folder
+    return Path(tempfile.mkdtemp(prefix="dglgan_tf-"))  # somebody took the name

@@ -4,14 +4,16 @@ operative_config.gin  config.gin  training_options.json
 log.txt  stats.jsonl  events.out.tfevents.*
 reals.png  fakes_init.png  fakes000012.png
 network-snapshot-000012.safetensors    whole state; the number is in thousands
-DONE                                   the run reached its total
+DONE                                   the run reached a total; says which
+.lock                                  a process writes here now; says which
 """
 
+import contextlib
 import json
 import re
 from pathlib import Path
 
-from dglgan_tf.foundation import atomic
+from dglgan_tf.foundation import atomic, run_lock
 
 MARKER = "training_options.json"
 _SNAPSHOT = re.compile(r"network-snapshot-(\d{6,})\.safetensors$")
@@ -34,7 +36,8 @@ class RunDirectory:
         # A kill while the marker was written leaves its temporary file.
         half = f".{MARKER}."
         existing = self.path.is_dir() and any(
-            not path.name.startswith(half) for path in self.path.iterdir()
+            not path.name.startswith(half) and path.name != run_lock.NAME
+            for path in self.path.iterdir()
         )
         if existing and not (self.path / MARKER).is_file():
             raise ValueError(
@@ -61,6 +64,17 @@ class RunDirectory:
             atomic.write(self.path / MARKER, json.dumps(options, indent=2) + "\n")
         return existing
 
+    def locked(self) -> contextlib.AbstractContextManager[None]:
+        """Holds the folder inside the block, so that no other process writes to it.
+
+        Makes the folder, and removes it where nothing else was written. A process that
+        is killed holds it no longer.
+
+        Raises:
+          ValueError: another process holds it; says which one and since when.
+        """
+        return run_lock.held(self.path)
+
     def snapshots(self) -> list[Path]:
         """Returns the snapshot files, oldest first."""
         found = [p for p in self.path.glob("*.safetensors") if _SNAPSHOT.search(p.name)]
@@ -82,10 +96,44 @@ class RunDirectory:
         for path in self.path.glob(".network-snapshot-*"):
             path.unlink()
 
+    def set_aside(self, kept: Path) -> list[Path]:
+        """Renames the snapshots newer than `kept` to NAME.damaged; returns them."""
+        moved = []
+        for path in self.snapshots()[self.snapshots().index(Path(kept)) + 1 :]:
+            moved.append(path.with_name(f"{path.name}.damaged"))
+            path.replace(moved[-1])
+        return moved
+
     @property
     def is_done(self) -> bool:
-        """Whether the run reached its total."""
+        """Whether the run reached the total that it had then."""
         return (self.path / "DONE").is_file()
+
+    @property
+    def done_images(self) -> int:
+        """Images after which the run was done; 0 where it is not, or DONE says none."""
+        if not self.is_done:
+            return 0
+        with open(self.path / "DONE", encoding="utf-8", errors="replace") as file:
+            found = re.match(r"(\d{1,18}) images", file.read(100))
+        return int(found[1]) if found else 0
+
+    def is_done_for(self, total_images: int) -> bool:
+        """Whether nothing is left to train for a total.
+
+        A run that was done for a shorter schedule is not done for a longer one.
+
+        Raises:
+          ValueError: the run was done, and its snapshots are gone.
+        """
+        if not self.is_done:
+            return False
+        if self.latest_snapshot() is None:
+            raise ValueError(
+                f"{self.path} is done after {self.done_images:,} images, but holds no "
+                "snapshot: put one back, or delete the folder to train again"
+            )
+        return self.done_images >= total_images
 
     def mark_done(self, text: str) -> None:
         """Writes the DONE marker."""

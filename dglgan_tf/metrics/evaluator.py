@@ -13,6 +13,7 @@ import gin
 from absl import logging
 
 import dglgan_tf
+from dglgan_tf.foundation import atomic
 from dglgan_tf.metrics import (
     collector,
     extractors,
@@ -126,7 +127,7 @@ class Evaluator:
         """
         started = time.monotonic()
         self._real.collect()
-        with tempfile.TemporaryDirectory(prefix="dglgan_metrics_") as folder:
+        with atomic.scratch(tempfile.gettempdir(), "dglgan_metrics") as folder:
             with contextlib.ExitStack() as stack:
                 found = self._collect_subject(subject, seed, progress, folder, stack)
                 scores = [

@@ -2,10 +2,10 @@
 
 import contextlib
 import tempfile
-from pathlib import Path
 
 import numpy as np
 
+from dglgan_tf.foundation import atomic
 from dglgan_tf.metrics import (
     collector,
     extractors,
@@ -79,9 +79,9 @@ class RealSide:
         """Returns a filled collector, in the cache where there is one."""
         if self._cache is None or self._reals.fingerprint is None:
             folder = self._stack.enter_context(
-                tempfile.TemporaryDirectory(prefix="dglgan_reals_")
+                atomic.scratch(tempfile.gettempdir(), "dglgan_reals")
             )
-            made = fill(Path(folder))
+            made = fill(folder)
         else:
             facts = {
                 "format": _CACHE_FORMAT,

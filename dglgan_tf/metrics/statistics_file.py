@@ -8,14 +8,12 @@ import hashlib
 import io
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from dglgan_tf.foundation import atomic
+from dglgan_tf.foundation import atomic, npz_files
 from dglgan_tf.metrics import collector, frechet
 
 
@@ -31,6 +29,7 @@ def read(path) -> tuple[frechet.Moments | None, np.ndarray | None]:
             f"no statistics at {path}: give an .npz file of pytorch-fid or clean-fid, "
             "or one that evaluate --save_stats wrote"
         )
+    npz_files.check(path)
     try:
         with np.load(path, allow_pickle=False) as file:
             held = {name: file[name] for name in file.files}
@@ -83,19 +82,15 @@ def cached(
     folder.mkdir(parents=True, exist_ok=True)
     entry = folder / cache_key(facts)
     if not entry.is_dir():
-        temporary = Path(tempfile.mkdtemp(dir=folder, prefix=".reals-"))
-        try:
+        with atomic.scratch(folder, "reals") as temporary:
             made = fill(temporary)
             made.save(temporary)
             made.close()
             text = json.dumps(facts, indent=2, sort_keys=True, default=str)
             (temporary / "facts.json").write_text(text + "\n")
-            os.chmod(temporary, 0o755)
             try:
                 os.rename(temporary, entry)
             except OSError:
                 if not entry.is_dir():  # else another process was faster
                     raise
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
     return collector.Collector.load(needs, dimension, entry)

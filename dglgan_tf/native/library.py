@@ -4,6 +4,7 @@
 same numbers up to rounding (`native.convolutions`). A C++ compiler makes a library of
 it in seconds, which lies in the cache folder for the next start. Without a compiler,
 on a GPU, under XLA and in whatever is exported, TensorFlow's convolutions do the work.
+Only a library that this user compiled, whole and where nobody else can write, is run.
 
 They are chosen while a function is traced, inside `with native.use():`, and compute on
 one thread: they belong to lanes (`devices.lanes`), where each operation has one.
@@ -18,6 +19,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 from absl import logging
@@ -29,6 +31,7 @@ from dglgan_tf.native import threads
 SOURCES = Path(__file__).parent / "code"
 _FLAGS = ("-O3", "-std=c++17", "-ffp-contract=fast", "-Wno-psabi", "-shared", "-fPIC")
 _SECONDS = 120  # for the compiler
+_PATIENCE_SECONDS = 7 * 24 * 3600  # before a failure is tried again
 # What a processor must know for each level, as Linux calls it.
 _LEVELS = {
     "x86-64-v4": {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
@@ -80,17 +83,18 @@ def _found():
         return None, "DGLGAN_NATIVE=0"
     try:
         return _loaded(_built()), ""
-    except (OSError, ValueError, subprocess.SubprocessError, tf.errors.OpError) as e:
-        reason = _sentence(e)
+    except Exception as error:  # a command never ends for want of native code
+        reason = _sentence(error)
     logging.info("TensorFlow's own convolutions are used: %s", reason)
     return None, reason
 
 
-def _loaded(path):
+def _loaded(record: Path):
+    """Loads the library that a record names, which was hashed a moment ago."""
     try:
-        return tf.load_op_library(str(path))
-    except tf.errors.OpError:
-        path.unlink(missing_ok=True)  # damaged: the next start makes another one
+        return tf.load_op_library(str(_library_of(record)))
+    except tf.errors.OpError as error:
+        _remember(record, _sentence(error))
         raise
 
 
@@ -102,27 +106,74 @@ def _sentence(error) -> str:
 
 
 def _built() -> Path:
-    """Returns the library's file, compiled unless the cache has it.
+    """Returns the record of a whole library of this user, compiled if need be.
 
     Raises:
-      ValueError: no compiler, or a processor without AVX2.
+      ValueError: no compiler, a processor without AVX2, or a compiler that failed not
+        long ago.
     """
     compiler = _compiler()
     if compiler is None:
         raise ValueError("there is no C++ compiler (g++ or clang++)")
     flags = [*_FLAGS, *_level()]
-    files = sorted(SOURCES.iterdir())
-    parts = [compiler, *flags, tf.__version__, *(f.read_text() for f in files)]
-    digest = hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
-    folder = cache_folder.find(os.environ.get("DGLGAN_CACHE"))
-    place = folder / f"convolutions-{digest}.so"
-    if not place.exists():
+    folder = cache_folder.private(cache_folder.find(os.environ.get("DGLGAN_CACHE")))
+    record = folder / f"convolutions-{_key(compiler, flags)}.built"
+    if _library_of(record) is None:
+        _check_failures(record)
         logging.info("Compiling the convolutions for this processor (once)")
-        _compile(compiler, flags, place)
-    return place
+        try:
+            _compile(compiler, flags, record)
+        except subprocess.SubprocessError as error:
+            _remember(record, _sentence(error))
+            raise
+    return record
 
 
-def _compile(compiler, flags, place):
+def _key(compiler, flags) -> str:
+    """Returns a hash of everything that decides what is compiled."""
+    version = subprocess.run(
+        [compiler, "--version"], capture_output=True, text=True, timeout=_SECONDS
+    ).stdout
+    parts = [compiler, version, *flags, tf.__version__, *platform.libc_ver()]
+    parts += [path.read_text() for path in sorted(SOURCES.iterdir())]
+    return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
+
+
+def _library_of(record: Path) -> Path | None:
+    """Returns the library that a record names, if its bytes are those compiled.
+
+    A library that is cut short would end the process when it is loaded.
+    """
+    if not cache_folder.is_own_file(record):
+        return None
+    digest = record.read_text(errors="replace").strip()
+    path = record.with_name(f"convolutions-{digest[:32]}.so")
+    if not digest.isalnum() or not cache_folder.is_own_file(path):
+        return None
+    held = hashlib.sha256(path.read_bytes()).hexdigest()
+    return path if held == digest else None
+
+
+def _failure_of(record: Path) -> Path:
+    return record.with_suffix(".failed")
+
+
+def _remember(record, reason):
+    """Keeps why there is no library, so that not every start tries again."""
+    with contextlib.suppress(OSError):
+        atomic.write(_failure_of(record), reason + "\n")
+
+
+def _check_failures(record):
+    """Raises ValueError where the same compiler failed in the last days."""
+    path = _failure_of(record)
+    if cache_folder.is_own_file(path):
+        if time.time() - path.stat().st_mtime < _PATIENCE_SECONDS:
+            said = path.read_text(errors="replace").strip()[:500]
+            raise ValueError(f"{said} (remembered; delete {path} to try again)")
+
+
+def _compile(compiler, flags, record):
     folder, framework = tf.sysconfig.get_lib(), "libtensorflow_framework"
     with tempfile.TemporaryDirectory() as temporary:
         made = Path(temporary) / "convolutions.so"
@@ -132,8 +183,12 @@ def _compile(compiler, flags, place):
              str(SOURCES / "tensorflow.cc"), "-o", str(made), *linked],
             check=True, capture_output=True, text=True, timeout=_SECONDS,
         )  # fmt: skip
-        with atomic.writing(place) as file:
-            file.write(made.read_bytes())
+        content = made.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    path = record.with_name(f"convolutions-{digest[:32]}.so")
+    for place, data in ((path, content), (record, digest.encode())):
+        atomic.write(place, data)
+        place.chmod(0o600)
 
 
 def _compiler() -> str | None:

@@ -1,6 +1,7 @@
 """The options of the BigGAN-deep networks and the blocks that follow from them."""
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 
 from dglgan_tf.networks import biggan_layout as layout
@@ -73,7 +74,7 @@ class BigGANDeepGeneratorConfig:
         sizes = self.sizes
         if sizes[-1] != self.resolution:
             raise ValueError(
-                f"plan={self.plan} upsamples to {sizes[-1]}, not to "
+                f"plan={str(self.plan)[:200]} upsamples to {sizes[-1]}, not to "
                 f"resolution={self.resolution}"
             )
         layout.check_attention(self.attention, sizes, self.resolution)
@@ -88,8 +89,8 @@ class BigGANDeepGeneratorConfig:
     @property
     def sizes(self) -> list[int]:
         """The resolution that each block puts out."""
-        ups = [bool(up) for up, *_ in self.blocks]
-        return [4 << sum(ups[: index + 1]) for index in range(len(ups))]
+        ups = itertools.accumulate(int(bool(up)) for up, *_ in self.blocks)
+        return [4 << min(count, 60) for count in ups]
 
     @property
     def spectral(self) -> dict:
@@ -143,8 +144,8 @@ class BigGANDeepDiscriminatorConfig:
     @property
     def sizes(self) -> list[int]:
         """The resolution that each block puts out."""
-        downs = [bool(down) for down, *_ in self.blocks]
-        return [self.resolution >> sum(downs[: i + 1]) for i in range(len(downs))]
+        downs = itertools.accumulate(int(bool(down)) for down, *_ in self.blocks)
+        return [self.resolution >> count for count in downs]
 
     @property
     def attended(self) -> list[int]:

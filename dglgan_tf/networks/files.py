@@ -5,6 +5,7 @@ as a teacher. Tensor names are `<role>/<attribute path>`; the header's metadata 
 as JSON under the key `dglgan_tf`, the class and the constructor arguments of each role.
 """
 
+import contextlib
 import importlib
 import json
 import struct
@@ -15,11 +16,13 @@ import safetensors
 import safetensors.numpy
 
 from dglgan_tf.foundation import atomic
-from dglgan_tf.networks import base
+from dglgan_tf.networks import base, file_headers
 
 FORMAT = 1
 ROLES = ("generator", "generator_ema", "discriminator")
 GENERATORS = ("generator_ema", "generator")  # the averaged one, else the only one
+_KINDS = ("F64", "F32", "F16", "I64", "I32", "I16", "I8", "U8", "U16", "U32", "U64",
+          "BOOL")  # fmt: skip
 _MODULES = {
     "StyleGAN2Generator": "stylegan2",
     "StyleGAN2Discriminator": "stylegan2",
@@ -38,8 +41,9 @@ def write_tensors(path, tensors: dict[str, np.ndarray], header: dict) -> None:
         that name is untouched and no temporary file stays.
     """
     data = {name: np.asarray(array, order="C") for name, array in tensors.items()}
-    text = safetensors.numpy.save(data, {"dglgan_tf": json.dumps(header)})
-    atomic.write(path, text)
+    text = json.dumps(header)
+    sums = file_headers.checksums(data, text)
+    atomic.write(path, safetensors.numpy.save(data, {"dglgan_tf": text, "crc32": sums}))
 
 
 def read_header(path) -> dict:
@@ -47,35 +51,72 @@ def read_header(path) -> dict:
 
     Raises:
       ValueError: not such a file; the sentence says what it is and what was expected.
+      DamagedFile: a file that changed after it was written.
     """
-    path = Path(path)
-    if not path.is_file():
+    with _opened(path) as file:
+        return _header_of(file, path)[0]
+
+
+@contextlib.contextmanager
+def _opened(path):
+    """Opens a safetensors file; what its own reader complains of is a ValueError."""
+    if not Path(path).is_file():
         raise ValueError(
             f"no checkpoint at {path}: give the path of a .safetensors file"
         )
     try:
         with safetensors.safe_open(str(path), framework="numpy") as file:
-            text = (file.metadata() or {}).get("dglgan_tf")
+            yield file
     except (safetensors.SafetensorError, OSError, struct.error) as error:
-        raise ValueError(
+        raise file_headers.DamagedFile(
             f"{path} is not a readable safetensors file ({error}): give a checkpoint "
             "of this package, or convert an official one with "
             "python -m dglgan_tf.convert"
         ) from error
+
+
+def _header_of(file, path):
+    """Returns the header, and the checksums by name ({} of older files)."""
+    metadata = file.metadata() or {}
+    text = metadata.get("dglgan_tf")
     if text is None:
         raise ValueError(
             f"{path} is a safetensors file without a dglgan_tf header: give a "
             "checkpoint of this package"
         )
-    return json.loads(text)
+    sums = {}
+    if "crc32" in metadata:
+        sums = file_headers.read_checksums(metadata["crc32"], text, file.keys(), path)
+    return file_headers.parse(text, path), sums
 
 
 def read_tensors(path, prefix: str = "") -> dict[str, np.ndarray]:
-    """Returns the arrays whose names start with `prefix`, names without it."""
-    read_header(path)
-    with safetensors.safe_open(str(path), framework="numpy") as file:
-        names = [n for n in file.keys() if n.startswith(prefix)]
-        return {n[len(prefix) :]: file.get_tensor(n) for n in names}
+    """Returns the arrays whose names start with `prefix`, names without it.
+
+    Raises:
+      ValueError: not such a file, or arrays of a type that numpy has not.
+      DamagedFile: an array is not what was written.
+    """
+    with _opened(path) as file:
+        sums, found = _header_of(file, path)[1], {}
+        for name in file.keys():
+            if not name.startswith(prefix):
+                continue
+            kind = file.get_slice(name).get_dtype()
+            if kind not in _KINDS:
+                raise ValueError(f"{path}: {name} has the type {kind}: not one of ours")
+            array = file.get_tensor(name)
+            if sums and file_headers.checksum(array) != sums[name]:
+                raise file_headers.damaged(path, name)
+            found[name[len(prefix) :]] = array
+        return found
+
+
+def _shapes(path, prefix) -> dict[str, tuple[int, ...]]:
+    """Returns the shapes of the arrays whose names start with `prefix`."""
+    with _opened(path) as file:
+        names = [name for name in file.keys() if name.startswith(prefix)]
+        return {name: tuple(file.get_slice(name).get_shape()) for name in names}
 
 
 def network_tensors(network: base.Network, role: str) -> dict[str, np.ndarray]:
@@ -107,11 +148,16 @@ def save_networks(path, networks: dict[str, base.Network], info=None) -> None:
     write_tensors(path, tensors, header)
 
 
-def build_network(description: dict) -> base.Network:
+def build_network(description: dict, longest: int = 0) -> base.Network:
     """Builds a network from its header entry; the weights are new.
 
+    Args:
+      description: {'class', 'config'} of a header that was read.
+      longest: largest dimension of its tensors, where they are known.
+
     Raises:
-      ValueError: a class that this version does not have.
+      ValueError: a class or a parameter that this version does not have, or values
+        from which no network can be made.
     """
     name = description["class"]
     if name not in _MODULES:
@@ -120,15 +166,22 @@ def build_network(description: dict) -> base.Network:
             "was the file written by a newer version?"
         )
     module = importlib.import_module(f"dglgan_tf.networks.{_MODULES[name]}")
-    return getattr(module, name).from_config(description["config"])
+    made, config = getattr(module, name), description["config"]
+    file_headers.check_config(config, made, longest)
+    try:
+        return made.from_config(config)
+    except ValueError:
+        raise
+    except Exception as error:  # whatever values a stranger chose
+        said = f"{type(error).__name__}: {error}".split("\n")[0]
+        raise ValueError(f"no {name} can be made of its header ({said})") from error
 
 
-def assign_tensors(network: base.Network, tensors: dict, source) -> None:
-    """Sets a network's variables from arrays by attribute path.
+def check_tensors(network: base.Network, tensors: dict, source) -> None:
+    """Says whether arrays by attribute path are a network's variables.
 
     Raises:
-      ValueError: a missing, unused or differently shaped array, named; nothing is
-        assigned then.
+      ValueError: a missing, unused or differently shaped or typed array, named.
     """
     variables = base.named_variables(network)
     missing = sorted(set(variables) - set(tensors))
@@ -144,8 +197,23 @@ def assign_tensors(network: base.Network, tensors: dict, source) -> None:
                 f"{source}: {name} has shape {tuple(tensors[name].shape)}, the network "
                 f"expects {tuple(variable.shape)}"
             )
-    for name, variable in variables.items():
-        variable.assign(tensors[name])
+        kind, wanted = tensors[name].dtype, variable.dtype.as_numpy_dtype
+        if not np.can_cast(kind, wanted, "same_kind"):
+            raise ValueError(
+                f"{source}: {name} is of type {kind}, the network expects "
+                f"{np.dtype(wanted)}"
+            )
+
+
+def assign_tensors(network: base.Network, tensors: dict, source) -> None:
+    """Sets a network's variables from arrays by attribute path.
+
+    Raises:
+      ValueError: see `check_tensors`; nothing is assigned then.
+    """
+    check_tensors(network, tensors, source)
+    for name, variable in base.named_variables(network).items():
+        variable.assign(tensors[name].astype(variable.dtype.as_numpy_dtype, copy=False))
 
 
 def generator_role(held, path) -> str:
@@ -193,7 +261,8 @@ def load_networks(path, roles=None) -> dict[str, base.Network]:
       roles: which ones; None = all that the file holds.
 
     Raises:
-      ValueError: no such file, another kind of file, or a role it does not hold.
+      ValueError: no such file, another kind of file, a role it does not hold, a
+        header from which no network can be made, or weights that are not finite.
     """
     header = read_header(path)
     held = header.get("networks", {})
@@ -203,7 +272,16 @@ def load_networks(path, roles=None) -> dict[str, base.Network]:
         raise ValueError(f"{path} holds {sorted(held)}, not {absent}")
     loaded = {}
     for role in roles:
-        network = build_network(held[role])
-        assign_tensors(network, read_tensors(path, f"{role}/"), path)
+        shapes = _shapes(path, f"{role}/")
+        longest = max((size for shape in shapes.values() for size in shape), default=0)
+        try:
+            with file_headers.bounded(shapes):
+                network = build_network(held[role], longest)
+        except ValueError as error:
+            said = str(error).split("\n")[0]  # gin adds lines of its own
+            raise ValueError(f"{path}: {role}: {said}") from error
+        tensors = read_tensors(path, f"{role}/")
+        file_headers.check_finite(tensors, path)
+        assign_tensors(network, tensors, path)
         loaded[role] = network
     return loaded

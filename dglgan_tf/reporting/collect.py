@@ -6,10 +6,9 @@ errors that name the file.
 
 import csv
 import hashlib
-import json
 from pathlib import Path
 
-from dglgan_tf.foundation import run_directory
+from dglgan_tf.foundation import json_files, run_directory
 
 COSTS = (
     "parameters",
@@ -117,9 +116,9 @@ def _json(path: Path):
     if not path.is_file():
         return None
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json_files.read(path)
     except ValueError as error:
-        raise ValueError(f"{path} is not JSON ({error}): delete it") from error
+        raise ValueError(f"{error}: delete it") from error
 
 
 def _stage(folder: Path) -> dict:
@@ -155,7 +154,7 @@ def _stats(path: Path) -> list[dict]:
     found = []
     for number, line in enumerate(lines):
         try:
-            found.append(json.loads(line))
+            found.append(json_files.parse(line, "it"))
         except ValueError as error:
             if number == len(lines) - 1:
                 break

@@ -6,10 +6,13 @@ under their own prefixes; counters and configuration sit in the header.
 """
 
 import dataclasses
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from dglgan_tf.networks import base, files
+from dglgan_tf.foundation import run_directory
+from dglgan_tf.networks import base, file_headers, files
 from dglgan_tf.training import optimizers, state
 
 
@@ -42,7 +45,8 @@ def restore(train_state: state.TrainState, path) -> dict:
     """Sets the whole state from a file of `save`; returns the header's info.
 
     Raises:
-      ValueError: a network, an optimizer or a slot of the file does not fit.
+      ValueError: a damaged file, or a network, an optimizer or a slot of it that does
+        not fit; nothing is set then.
     """
     header = files.read_header(path)
     if "counters" not in header:
@@ -50,18 +54,34 @@ def restore(train_state: state.TrainState, path) -> dict:
             f"{path} holds networks, not the state of a training: use it as "
             "train.initialize_from or among train.teachers"
         )
-    for role, network in train_state.networks.by_role().items():
-        tensors = files.read_tensors(path, f"{role}/")
+    stored = files.read_tensors(path)
+    networks = train_state.networks.by_role()
+    parts = {role: _below(stored, f"{role}/") for role in networks}
+    for role, network in networks.items():
         try:
-            files.assign_tensors(network, tensors, path)
+            files.check_tensors(network, parts[role], path)
         except ValueError as error:
-            changed = _changed_configuration(header["networks"], role, network)
+            held = header.get("networks", {})
+            changed = _changed_configuration(held, role, network)
             raise ValueError(
                 f"{error}: {changed}set it back, or start a new run directory"
             ) from error
-    stored = files.read_tensors(path)
     others = _other_variables(train_state)
-    roles = tuple(f"{role}/" for role in train_state.networks.by_role())
+    _check_others(others, stored, tuple(f"{role}/" for role in networks), path)
+    for role, network in networks.items():
+        files.assign_tensors(network, parts[role], path)
+    for name, variable in others.items():
+        variable.assign(stored[name].astype(variable.dtype.as_numpy_dtype))
+    train_state.counters = state.Counters(**header["counters"])
+    return header.get("info", {})
+
+
+def _below(tensors, prefix):
+    return {n[len(prefix) :]: a for n, a in tensors.items() if n.startswith(prefix)}
+
+
+def _check_others(others, stored, roles, path):
+    """Raises ValueError unless a file has all but the networks, and no more."""
     unused = sorted(n for n in stored if not n.startswith(roles) and n not in others)
     if unused:
         raise ValueError(
@@ -76,10 +96,51 @@ def restore(train_state: state.TrainState, path) -> dict:
                 "optimizer, teachers or regularizers were changed; start a new run "
                 "directory, or set them back"
             )
-    for name, variable in others.items():
-        variable.assign(stored[name].astype(variable.dtype.as_numpy_dtype))
-    train_state.counters = state.Counters(**header["counters"])
-    return header["info"]
+
+
+class Restored(NamedTuple):
+    """What `restore_newest` found.
+
+    Attributes:
+      path: the snapshot that was restored; None where the run has none.
+      info: its header's facts.
+      said: a sentence where it is not the newest one, else ''.
+    """
+
+    path: Path | None
+    info: dict
+    said: str
+
+
+def restore_newest(
+    train_state: state.TrainState, directory: run_directory.RunDirectory
+) -> Restored:
+    """Sets the state from a run's newest snapshot that is whole and fits.
+
+    Writes nothing: whoever owns the directory calls `directory.set_aside(path)`
+    afterwards, so that nobody takes the damaged ones for the newest.
+
+    Raises:
+      ValueError: there are snapshots and none can be restored; what is wrong with the
+        newest. Nothing is set then.
+    """
+    failed = []
+    for path in reversed(directory.snapshots()):
+        try:
+            info = restore(train_state, path)
+        except ValueError as error:
+            failed.append(error)
+            continue
+        said = f"{failed[0]}: continuing from {path.name}" if failed else ""
+        return Restored(path, info, said)
+    if not failed:
+        return Restored(None, {}, "")
+    if isinstance(failed[0], file_headers.DamagedFile):
+        raise ValueError(
+            f"{failed[0]}: {directory.path} has no other snapshot that can be "
+            "restored; delete it, or start a new run directory"
+        ) from failed[0]
+    raise failed[0]
 
 
 def _changed_configuration(stored, role, network):

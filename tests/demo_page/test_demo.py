@@ -133,6 +133,42 @@ def test_guard_knows_its_hosts_and_bounds():
     assert _ask([here], body=b"x" * 70_000)[0] is None  # unannounced and too long
 
 
+def test_names_that_browsers_send():
+    local = guard.hosts("127.0.0.1")
+    for host in ("localhost", "localhost:80", "LOCALHOST:7860", "[::1]:1", "127.0.0.1"):
+        assert guard.name_of(host) in local
+    for host in ("", ":7860", "a b", "localhost:", "localhost:x", "[::1", "x@localhost",
+                 "localhost/", "\xe9"):  # fmt: skip
+        assert guard.name_of(host) not in local
+    assert "*" not in local
+    everywhere = guard.hosts("0.0.0.0", ["Demo.Example."])
+    assert {"*", "demo.example", "localhost"} <= everywhere
+    with pytest.raises(ValueError, match="must be a host's name"):
+        guard.hosts("0.0.0.0", ["http://x/"])
+
+
+def test_everywhere_is_every_address_but_no_other_name():
+    async def application(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def status(host, known):
+        sent = []
+
+        async def send(message):
+            sent.append(message)
+
+        scope = {"type": "http", "path": "/", "headers": [(b"host", host.encode())]}
+        await guard.Guard(application, known)(scope, None, send)
+        return sent[0]["status"]
+
+    known = guard.hosts("0.0.0.0", ["demo.example"])
+    for host in ("192.168.1.7:7860", "[fe80::1]:80", "10.0.0.1", "demo.example:8080"):
+        assert asyncio.run(status(host, known)) == 200, host
+    for host in ("evil.example", "evil.example:7860", "192.168.1.7.evil.example", "*"):
+        assert asyncio.run(status(host, known)) == 400, host
+    assert asyncio.run(status("192.168.1.7", guard.hosts("127.0.0.1"))) == 400
+
+
 def test_missing_gradio_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "gradio", None)
     with pytest.raises(ValueError, match=r"dglgan_tf\[demo\]"):

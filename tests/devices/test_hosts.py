@@ -46,6 +46,17 @@ def test_slurm():
     assert names == ["gpu08", "gpu08", "gpu09", "gpu10", "gpu3", "login"]
     assert found.addresses[1].endswith(str(hosts.PORT + 1)) and found.index == 2
     assert hosts.from_environment({**variables, "SLURM_STEP_NUM_TASKS": "1"}) is None
+    for name, value, words in (
+        ("SLURM_STEP_NUM_TASKS", "zz", "SLURM_STEP_NUM_TASKS='zz' must be a number"),
+        ("SLURM_PROCID", "-1", "SLURM_PROCID='-1' must be a number"),
+        ("SLURM_STEP_TASKS_PER_NODE", "2(x", "is not a list such as 2"),
+        ("SLURM_STEP_TASKS_PER_NODE", "2", "names 5 nodes and"),
+        ("SLURM_STEP_TASKS_PER_NODE", "99999(x5)", "tasks of 5 .499995 in all"),
+        ("SLURM_STEP_NODELIST", "gpu[0-x]", "is not a list such as gpu"),
+        ("SLURM_STEP_NODELIST", "gpu[0-999999999]", "is not a list such as gpu"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            hosts.from_environment({**variables, name: value})
     del variables["SLURM_PROCID"]
     with pytest.raises(ValueError, match="SLURM_PROCID is not set.*srun"):
         hosts.from_environment(variables)

@@ -61,11 +61,30 @@ def test_snapshots_are_ordered_by_number_and_pruned(tmp_path):
     assert directory.latest_snapshot().name == names[-1]
 
 
-def test_done_is_a_file(tmp_path):
+def test_done_is_a_fact_about_a_total(tmp_path):
     directory = run_directory.RunDirectory(tmp_path)
-    assert not directory.is_done
-    directory.mark_done("5 images")
-    assert directory.is_done and (tmp_path / "DONE").read_text() == "5 images\n"
+    assert not directory.is_done and not directory.is_done_for(1)
+    directory.mark_done("16 images")
+    assert directory.is_done and (tmp_path / "DONE").read_text() == "16 images\n"
+    with pytest.raises(ValueError, match="is done after 16 images, but holds no snap"):
+        directory.is_done_for(8)
+    directory.snapshot_path(16).write_bytes(b"")
+    assert directory.is_done_for(16) and directory.is_done_for(8)
+    assert not directory.is_done_for(17)
+    for text in (b"", b"finished", b"\xff\xfe", b"-3 images", b"9" * 5000):
+        (tmp_path / "DONE").write_bytes(text)
+        assert directory.done_images == 0 and not directory.is_done_for(8)
+
+
+def test_snapshots_newer_than_a_whole_one_are_set_aside(tmp_path):
+    directory = run_directory.RunDirectory(tmp_path)
+    for images in (1000, 2000, 3000):
+        directory.snapshot_path(images).write_text(str(images))
+    kept = directory.snapshot_path(2000)
+    moved = directory.set_aside(kept)
+    assert [path.read_text() for path in moved] == ["3000"]
+    assert directory.latest_snapshot() == kept
+    assert directory.set_aside(kept) == []
 
 
 def test_weights_are_found_by_file_run_and_stage(tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """Native code is built once, asked for, and missed without harm."""
 
+import hashlib
 import os
 import stat
 import subprocess
@@ -82,15 +83,21 @@ def test_traced_natively_and_nothing_after(native_code):
 def test_compiled_once(native_code, tmp_path):
     log = tmp_path / "log"
     compiler = _script(
-        tmp_path / "compiler", f'echo run >> {log}; exec {library._compiler()} "$@"'
+        tmp_path / "compiler",
+        f'[ "$1" = --version ] || echo run >> {log}; exec {library._compiler()} "$@"',
     )
     cache = tmp_path / "cache"
     for _ in range(2):
         said = _process(CXX=compiler, DGLGAN_CACHE=str(cache))
         assert said == "True True True |"
     assert log.read_text().split() == ["run"]
-    (made,) = cache.iterdir()
-    assert made.name.startswith("convolutions-") and made.suffix == ".so"
+    made = sorted(cache.iterdir(), key=lambda path: path.suffix)
+    assert [path.suffix for path in made] == [".built", ".so"]
+    assert stat.S_IMODE(cache.stat().st_mode) == 0o700
+    # One that is cut short would end the process: it is seen and made again.
+    made[1].write_bytes(made[1].read_bytes()[:4096])
+    said = _process(CXX=compiler, DGLGAN_CACHE=str(cache))
+    assert said == "True True True |" and log.read_text().split() == ["run"] * 2
 
 
 @pytest.mark.slow
@@ -100,7 +107,10 @@ def test_a_compiler_that_fails_is_missed_without_harm(tmp_path):
     )
     said = _process(CXX=compiler, DGLGAN_CACHE=str(tmp_path / "cache"))
     assert said == "False False True | x.cc:1: error: no such thing"
-    assert not list((tmp_path / "cache").iterdir())
+    (kept,) = (tmp_path / "cache").iterdir()
+    assert kept.suffix == ".failed"
+    said = _process(CXX=compiler, DGLGAN_CACHE=str(tmp_path / "cache"))
+    assert "no such thing (remembered; delete " in said
 
 
 @pytest.mark.slow
@@ -111,7 +121,8 @@ def test_a_damaged_library_is_missed_without_harm(tmp_path):
     )
     said = _process(CXX=compiler, DGLGAN_CACHE=str(tmp_path / "cache"))
     assert said.startswith("False False True | ") and len(said) > 25
-    assert not list((tmp_path / "cache").iterdir())
+    kinds = {path.suffix for path in (tmp_path / "cache").iterdir()}
+    assert kinds == {".built", ".so", ".failed"}
 
 
 @pytest.mark.slow
@@ -130,6 +141,50 @@ def test_a_processor_without_avx2_is_told(monkeypatch):
         library._level()
     monkeypatch.setattr(library.platform, "machine", lambda: "aarch64")
     assert library._level() == []
+
+
+def record(folder, content=b"code", digest=None):
+    """Writes a library and its record as `_compile` does; returns the record."""
+    digest = digest or hashlib.sha256(content).hexdigest()
+    path = folder / f"convolutions-{digest[:32]}.so"
+    path.write_bytes(content)
+    path.chmod(0o600)
+    kept = folder / "convolutions-key.built"
+    kept.write_text(digest)
+    kept.chmod(0o600)
+    return kept
+
+
+def test_only_a_whole_library_of_one_s_own_is_loaded(tmp_path):
+    kept = record(tmp_path)
+    found = library._library_of(kept)
+    assert found is not None and found.read_bytes() == b"code"
+    found.chmod(0o666)  # others could have written it
+    assert library._library_of(kept) is None
+    found.chmod(0o600)
+    kept.chmod(0o620)
+    assert library._library_of(kept) is None
+    kept.chmod(0o600)
+    moved = tmp_path / "elsewhere.so"
+    found.rename(moved)
+    found.symlink_to(moved)
+    assert library._library_of(kept) is None
+    found.unlink()
+    assert library._library_of(kept) is None
+    for content in (b"cod", b"", b"codf"):
+        whole = hashlib.sha256(b"code").hexdigest()
+        assert library._library_of(record(tmp_path, content, whole)) is None
+    for digest in ("", "../../etc/passwd", "x" * 64):
+        kept.write_text(digest)
+        assert library._library_of(kept) is None
+
+
+def test_whatever_goes_wrong_no_command_ends(monkeypatch):
+    def broken():
+        raise RuntimeError("anything\nat all")
+
+    monkeypatch.setattr(library, "_built", broken)
+    assert library._found.__wrapped__() == (None, "anything")
 
 
 def test_second_use_in_the_process_is_the_same_library(native_code):

@@ -87,6 +87,8 @@ def _table(value, tree, key):
 
 def _generator_config(arrays, hints) -> dict:
     sides = common.sides(arrays, r"synthesis\.b(\d+)\.")
+    constant = common.shape(arrays, "synthesis.b4.const", 3)
+    common.check_square(constant[1:], len(sides) - 1)
     top = f"synthesis.b{sides[-1]}"
     if f"{top}.conv1.noise_const" not in arrays:
         raise CheckpointError("a generator without noise inputs is not supported")

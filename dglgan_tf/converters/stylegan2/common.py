@@ -138,6 +138,25 @@ def sides(arrays: dict, pattern: str) -> list[int]:
     return row
 
 
+def check_square(constant, doublings: int) -> None:
+    """Refuses a generator of images that are no squares of a power of two.
+
+    Args:
+      constant: [height, width] of its constant.
+      doublings: how often it doubles them.
+
+    Raises:
+      CheckpointError: says which images it makes.
+    """
+    height, width = constant
+    if (height, width) != (4, 4):
+        raise CheckpointError(
+            f"it makes images of {height << doublings}x{width << doublings} pixels "
+            "(height x width): only squares whose side is a power of two, at least 8, "
+            "can be read"
+        )
+
+
 def taps(given, buffer=None) -> list:
     """Returns the filter's taps: those stated, else the usual, else the stored array.
 

@@ -1,7 +1,8 @@
 """rosinality's stylegan2-pytorch `.pt` to and from our StyleGAN2.
 
 State dicts without any configuration: everything is read from names and shapes. Only
-the plain 3-channel unconditional 'skip' generator and 'resnet' discriminator exist.
+the plain unconditional 'skip' generator and 'resnet' discriminator exist, of colour or
+grey images. Files without noise maps, which are no learned weights, get drawn ones.
 """
 
 import numpy as np
@@ -14,6 +15,7 @@ from dglgan_tf.ops import resample
 
 FORMAT = "stylegan2-rosinality"
 ROLES = {"g_ema": "generator_ema", "g": "generator", "d": "discriminator"}
+_NOISE_SEED = 0  # of maps that a file comes without
 _MARKS = ("conv1.conv.modulation.weight", "final_linear.1.weight")
 
 
@@ -41,6 +43,7 @@ def load(tree, config=None) -> result.Loaded:
         try:
             settings = infer(arrays)
             if key != "d":
+                arrays |= _noise_maps(arrays, key, settings, notes)
                 arrays["latent_avg"] = _mean(tree, key, settings, notes)
         except CheckpointError as error:
             raise CheckpointError(f"{key}: {error}") from error
@@ -71,8 +74,29 @@ def _mean(tree, key, settings, notes) -> np.ndarray:
     return np.zeros(settings["w_dim"], np.float32)
 
 
+def _noise_maps(arrays, key, settings, notes) -> dict:
+    """Returns the noise maps that a file comes without, drawn from a seed.
+
+    Its author reads such files with `strict=False`, which leaves new maps in place.
+    """
+    if any(name.startswith("noises.") for name in arrays):
+        return {}
+    random, side, layer, drawn = np.random.RandomState(_NOISE_SEED), 4, 0, {}
+    while side <= settings["resolution"]:
+        for _ in range(1 if side == 4 else 2):
+            noise = random.standard_normal([1, 1, side, side])
+            drawn[f"noises.noise_{layer}"] = noise.astype(np.float32)
+            layer += 1
+        side *= 2
+    notes.append(
+        f"{key} comes without noise maps: {layer} were drawn from seed {_NOISE_SEED}"
+    )
+    return drawn
+
+
 def _generator_config(arrays) -> dict:
     up = common.count(arrays, "to_rgbs.{}.bias")
+    common.check_square(common.shape(arrays, "input.input", 4)[2:], up)
     channels = [common.shape(arrays, "conv1.conv.weight", 5)[1]]
     for j in range(up):
         name = f"convs.{2 * j + 1}.conv.weight"
@@ -81,6 +105,7 @@ def _generator_config(arrays) -> dict:
     out, z_dim = common.shape(arrays, "style.1.weight", 2)
     settings = {
         "resolution": 4 << up,
+        "num_channels": common.shape(arrays, "to_rgb1.bias", 4)[1],
         "channels": channels,
         "const_channels": common.shape(arrays, "input.input", 4)[1],
         "z_dim": z_dim,
@@ -100,6 +125,7 @@ def _discriminator_config(arrays) -> dict:
     sizes = [common.shape(arrays, _BLOCK.format(b), 4)[1] for b in range(blocks, 0, -1)]
     return {
         "resolution": 4 << blocks,
+        "num_channels": common.shape(arrays, "convs.0.0.weight", 4)[1],
         "channels": [width, *sizes],
         "mbstd_group_size": 4,
         "mbstd_num_channels": total - width,
@@ -154,7 +180,8 @@ def generator_entries(config) -> list:
             m.Entry(f"{rgb}.conv.weight", f"{target}/to_rgb/kernel", _KERNEL)
         )
         entries += _dense(f"{rgb}.conv.modulation", f"{target}/to_rgb/affine")
-        bias = m.reshape((1, 3, 1, 1), (3,))
+        colours = config["num_channels"]
+        bias = m.reshape((1, colours, 1, 1), (colours,))
         entries.append(m.Entry(f"{rgb}.bias", f"{target}/to_rgb/bias", bias))
         if up >= 0:
             entries.append(m.Fixed(f"{rgb}.upsample.kernel", fir))
