@@ -185,8 +185,8 @@ def speedups(costs: dict, times: dict) -> list[str]:
       times: {name: latency.Latency} measured in turn; empty gives no lines.
 
     Returns:
-      measured speed-up beside the ratio of executed MACs, with a warning where it is less than
-      half of that.
+      measured speed-up beside the ratio of executed MACs, with a warning where it is
+      less than half of that.
     """
     names = [name for name in costs if name in times]
     lines = []
