@@ -4,9 +4,10 @@ A network is rebuilt from its configuration without weights and traced once: the
 write their products into `dglgan_tf.ops.ledger`, the graph tells the sizes of the
 tensors. A 1024-pixel network is counted in seconds and in no memory.
 
-Conventions of the totals, per image:
-  macs: an up-convolution counts as a transposed convolution, at its input resolution.
-  macs_output: an up-convolution counts at its output resolution.
+Conventions of the totals, per image; "MACs" alone means the first:
+  macs: StyleGAN2's up-convolution counts as a transposed convolution, at its input
+    resolution; BigGAN's convolution after a nearest upsampling at the upsampled one.
+  macs_output: StyleGAN2's up-convolution counts at its output resolution.
   executed: what runs after exact rewrites, for instance a 1x1 convolution moved to the
     smaller side of a resampling, and the FIR filters, which the first two leave out
     as the literature does.

@@ -185,8 +185,8 @@ def speedups(costs: dict, times: dict) -> list[str]:
       times: {name: latency.Latency} measured in turn; empty gives no lines.
 
     Returns:
-      measured speed-up beside the ratio of MACs, with a warning where it is less than
-      half of that.
+      measured speed-up beside the ratio of executed MACs, with a warning where it is
+      less than half of that.
     """
     names = [name for name in costs if name in times]
     lines = []
@@ -195,7 +195,7 @@ def speedups(costs: dict, times: dict) -> list[str]:
         faster = times[names[0]].p50_ms / times[name].p50_ms
         line = (
             f"{name}: {faster:.2f} times as fast as {names[0]} (p50, batch "
-            f"{times[name].batch}), MACs {ratio:.2f} times fewer"
+            f"{times[name].batch}), executed MACs {ratio:.2f} times fewer"
         )
         if faster < ratio / 2:
             line += (

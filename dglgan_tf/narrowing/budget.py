@@ -24,7 +24,7 @@ class Request:
     """What to narrow, and how far.
 
     Attributes:
-      measure: of `MEASURES`; MACs count an up-convolution at its input resolution.
+      measure: of `MEASURES`; MACs are `Cost.macs` (`dglgan_tf.cost.macs`).
       limit: a number such as '5.2G', '300k' or '4.5', or a share of the teacher such
         as '20%'.
       keep: indices of widths that stay as the teacher's, 0 being the smallest image.
