@@ -76,9 +76,10 @@ def tensorflow_addons():
       ValueError: `tf.keras`, which it extends, is Keras 3 in this process.
     """
     if keras.__name__ == "tf_keras":
-        if not tf.keras.__version__.startswith("2."):
+        version = getattr(tf.keras, "__version__", "2")  # Keras 2 may not say it
+        if not version.startswith("2"):
             raise ValueError(
-                f"`tf.keras` is Keras {tf.keras.__version__} here, and "
+                f"`tf.keras` is Keras {version} here, and "
                 "tensorflow-addons needs Keras 2: set TF_USE_LEGACY_KERAS=1 in the "
                 "environment before Python starts."
             )

@@ -40,6 +40,7 @@ def recorded(function):
             source.description = _described(function.__name__, given.arguments, source)
         return source
 
+    opened.__signature__ = signature  # for gin, which checks names of parameters
     return opened
 
 

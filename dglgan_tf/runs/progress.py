@@ -13,6 +13,7 @@ import psutil
 from absl import logging
 
 from dglgan_tf.compat import tf
+from dglgan_tf.data import check
 from dglgan_tf.foundation import atomic
 
 
@@ -93,7 +94,9 @@ class Progress:
           plan: `schedule.Schedule`.
           parameters: {role: number of trainable parameters}.
         """
-        train = built.trainer
+        train, conditional = built.trainer, bool(built.networks.generator.num_classes)
+        for warning in check.warnings_of(built.source, conditional):
+            self.say(f"data: {warning}")
         counts = ", ".join(f"{k} {v:,}" for k, v in parameters.items())
         self.say(f"parameters: {counts}")
         self.say(

@@ -37,23 +37,29 @@ def options_of(built, beginning) -> dict:
     }
 
 
-def restore(train, directory: run_directory.RunDirectory, options: dict) -> bool:
-    """Takes up the newest snapshot; returns whether there was one.
+def restore(
+    train, directory: run_directory.RunDirectory, options: dict, owner: bool = True
+) -> bool:
+    """Takes up the newest snapshot that is whole; returns whether there was one.
 
     Args:
       train: `trainer.Trainer`.
       directory: of the run.
       options: of `options_of`, now.
+      owner: whether damaged snapshots are renamed here.
 
     Raises:
-      ValueError: the networks or the objective were others then.
+      ValueError: the networks or the objective were others then; no snapshot is whole.
     """
-    latest = directory.latest_snapshot()
-    if latest is None:
+    found = checkpoint.restore_newest(train.state, directory)
+    if found.path is None:
         return False
-    saved = checkpoint.restore(train.state, latest)
-    _check_objective(saved.get("objective", {}), options["objective"], latest)
-    logging.info("continuing %s from %s", directory.path, latest.name)
+    _check_objective(found.info.get("objective", {}), options["objective"], found.path)
+    if found.said:
+        logging.warning("%s", found.said)
+        if owner:
+            directory.set_aside(found.path)
+    logging.info("continuing %s from %s", directory.path, found.path.name)
     return True
 
 

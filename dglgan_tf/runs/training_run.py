@@ -3,6 +3,7 @@
 `python -m dglgan_tf.train` runs it once, a recipe once for each stage.
 """
 
+import contextlib
 from collections.abc import Sequence
 
 from absl import logging
@@ -47,11 +48,11 @@ def run(
 
     Returns the last tick's metrics ({} of a dry run); ValueError: what cannot work.
     """
-    directory = run_directory.RunDirectory(run_dir)
-    if directory.is_done and not dry_run:
+    directory, when = run_directory.RunDirectory(run_dir), schedule.Schedule()
+    if not dry_run and directory.is_done_for(when.total_images):
         logging.info("%s is done: nothing to train", run_dir)
         return {}
-    plan, when = plan or plans.Plan(), schedule.Schedule()
+    plan = plan or plans.Plan()
     scoring.Evaluation()  # what is out of range is said now
     if dry_run:
         return descriptions.show(plan, when, siblings, planned)
@@ -65,14 +66,16 @@ def run(
     built = build.build(
         source, plan.generator, plan.discriminator, begin, strategy, lanes
     )
-    return _train(built, begin, when, directory)
+    team = teams.Team(strategy)
+    with directory.locked() if team.is_chief else contextlib.nullcontext():
+        return _train(built, begin, when, directory, team)
 
 
-def _train(built, begin, when, directory):
+def _train(built, begin, when, directory, team):
     train, options = built.trainer, run_options.options_of(built, begin)
-    fresh = not run_options.restore(train, directory, options)
     reals.dataset(built, begin.seed)  # what does not fit is said before writing
-    team, counters = teams.Team(built.strategy), train.state.counters
+    fresh = not run_options.restore(train, directory, options, team.is_chief)
+    counters = train.state.counters
     team.agree_on(counters.images, "images seen so far")
     if team.is_chief:
         directory.prepare(options)

@@ -179,7 +179,11 @@ def test_runs_of_an_earlier_version_go_on(tmp_path, started, monkeypatch):
 
 
 def test_the_command_line_wins_over_what_a_file_says_of_one_stage():
-    file = [*ROW, "compress.stages = ['guided']", "guided/Schedule.total_images = 5"]
+    file = [
+        *ROW,
+        "compress.stages = ['student', 'guided']",
+        "guided/Schedule.total_images = 5",
+    ]
     given = [
         "Schedule.total_images=7",
         "Schedule.tick_images = 2",

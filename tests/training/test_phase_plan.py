@@ -1,4 +1,7 @@
-"""Which phases a training has, in which order, on which reals (`phase_plan`)."""
+"""Which phases a training has, in which order, on which reals.
+
+`phase_plan` orders them, `teacher_phases` has those of updated teachers.
+"""
 
 import pytest
 from support import tiny_training as tiny
