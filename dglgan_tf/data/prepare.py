@@ -121,6 +121,8 @@ def _already_there(destination: Path, work: work_folder.WorkFolder) -> dict:
     """Returns the manifest where an earlier command ended just before tidying up."""
     manifest = writers.stored_manifest(destination)
     if manifest is None or not work.was_finished():
+        if work.is_empty():
+            work.remove()
         raise ValueError(_EXISTS.format(destination))
     with work.held():
         work.remove()

@@ -102,8 +102,15 @@ class WorkFolder:
         return json.loads(body[:length]), body[length:]
 
     def remove(self) -> None:
-        """Deletes the folder with everything in it."""
+        """Deletes the folder; what tells the conversion goes last, for a kill here."""
+        for path in self.path.iterdir() if self.path.is_dir() else ():
+            if path.name not in (_CONVERSION, _LOCK):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
         shutil.rmtree(self.path, ignore_errors=True)
+
+    def is_empty(self) -> bool:
+        """Tells whether nothing but a lock is left in the folder."""
+        return self.path.is_dir() and {p.name for p in self.path.iterdir()} <= {_LOCK}
 
     def was_finished(self) -> bool:
         """Tells whether only the removal of the folder is left to do."""

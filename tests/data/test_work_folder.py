@@ -129,6 +129,46 @@ def test_a_kill_at_the_end_is_repaired(tmp_path, monkeypatch, where):
         _prepare(out)
 
 
+@pytest.mark.parametrize("left", [("conversion.json", "lock"), ("lock",), ()])
+def test_a_kill_while_tidying_up_is_repaired(tmp_path, monkeypatch, left):
+    out, work = tmp_path / "out", tmp_path / "out.partial"
+    remove = work_folder.WorkFolder.remove
+
+    def stop(self):
+        for path in self.path.iterdir():
+            if path.name not in left:
+                path.unlink()
+        raise _Stop
+
+    with monkeypatch.context() as patch:
+        patch.setattr(work_folder.WorkFolder, "remove", stop)
+        with pytest.raises(_Stop):
+            _prepare(out)
+    assert work_folder.WorkFolder.remove is remove and out.exists() and work.is_dir()
+    if "conversion.json" in left:
+        _complete(out, work)
+    else:
+        with pytest.raises(ValueError, match="out exists already"):
+            _prepare(out)
+    assert list(tmp_path.iterdir()) == [out]
+    assert sources.open_source(str(out)).num_examples == COUNT
+
+
+def test_what_tells_the_conversion_is_removed_last(interrupted, monkeypatch):
+    out, work = interrupted
+    seen = []
+    unlink = Path.unlink
+
+    def watch(path, *arguments, **more):
+        seen.append((path.name, (work / "conversion.json").exists()))
+        unlink(path, *arguments, **more)
+
+    monkeypatch.setattr(Path, "unlink", watch)
+    _prepare(out)
+    chunks = [exists for name, exists in seen if name.startswith("chunk-")]
+    assert chunks == [True] * 3
+
+
 def test_a_damage_that_comes_while_writing_is_named(interrupted, monkeypatch):
     out, work = interrupted
     process = prepare._process
