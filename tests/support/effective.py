@@ -9,7 +9,7 @@ import inspect
 
 import gin
 
-from dglgan_tf.config import bindings
+from dglgan_tf.config import gin_internals
 
 OF_RECIPES = ("compress", "Comparison")  # what a stage itself does not read
 
@@ -36,7 +36,7 @@ def effective(stage: str = "") -> dict[str, object]:
         reference = waiting.pop()
         scope = "/".join(reference.scopes)
         selector = reference.configurable.selector
-        if bindings._macro(reference) is None and (scope, selector) not in seen:
+        if gin_internals.macro_of(reference) is None and (scope, selector) not in seen:
             seen.add((scope, selector))
             name = f"@{scope}/" * bool(scope) + reference.configurable.name
             shown, values = _of(selector, name, scope or stage)
@@ -73,7 +73,7 @@ def _references(value):
 def _plain(value):
     """Returns a value that JSON keeps: references by name, macros by their value."""
     if isinstance(value, gin.config.ConfigurableReference):
-        macro = bindings._macro(value)
+        macro = gin_internals.macro_of(value)
         if macro is not None:
             return _plain(gin.query_parameter(f"{macro}/gin.macro.value"))
         name = "/".join([*value.scopes, value.configurable.name])
