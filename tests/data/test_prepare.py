@@ -9,7 +9,16 @@ import pytest
 from PIL import Image
 from support import commands
 
-from dglgan_tf.data import images, pipeline, plan, prepare, sources, stored, writers
+from dglgan_tf.data import (
+    images,
+    manifests,
+    pipeline,
+    plan,
+    prepare,
+    sources,
+    stored,
+    writers,
+)
 
 COUNT = 500
 SIZE = plan.Settings(height=16, width=16, transform="center-crop", resize_filter="box")
@@ -283,3 +292,15 @@ def test_the_command_offers_what_there_is():
     assert module.FORMATS == list(writers.FORMATS)
     assert module.TRANSFORMS == list(images.TRANSFORMS)
     assert module.RESIZE_FILTERS == list(images.RESIZE_FILTERS)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("height", -1), ("num_channels", 4), ("class_names", "ab"), ("format", "x")],
+)
+def test_manifests_that_state_nonsense_are_not_taken(tmp_path, key, value):
+    good = prepare.prepare(sources.synthetic(3, 8), tmp_path / "out")
+    assert manifests.is_manifest(good) and writers.stored_manifest(tmp_path / "out")
+    assert not manifests.is_manifest({**good, key: value})
+    (tmp_path / "out/manifest.json").write_text(json.dumps({**good, key: value}))
+    assert writers.stored_manifest(tmp_path / "out") is None

@@ -206,7 +206,7 @@ def test_two_processes_on_one_destination(interrupted):
             _prepare(out)
     finally:
         holder.kill()  # the lock of a dead process holds nobody up
-        holder.communicate()
+        holder.communicate(timeout=30)
     _complete(out, work)
 
 
