@@ -26,7 +26,7 @@ class Drawn:
 
     picture: np.ndarray
     milliseconds: float
-    pictures: int
+    images: int
 
 
 class Booth:

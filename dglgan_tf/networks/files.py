@@ -281,7 +281,7 @@ def load_networks(path, roles=None) -> dict[str, base.Network]:
             said = str(error).split("\n")[0]  # gin adds lines of its own
             raise ValueError(f"{path}: {role}: {said}") from error
         tensors = read_tensors(path, f"{role}/")
-        file_headers.check_finite(tensors, path)
+        file_headers.check_finite({f"{role}/{n}": a for n, a in tensors.items()}, path)
         assign_tensors(network, tensors, path)
         loaded[role] = network
     return loaded
