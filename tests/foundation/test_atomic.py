@@ -93,7 +93,13 @@ def test_standard_output_that_is_a_file_keeps_what_was_printed(tmp_path):
         "print('third', flush=True)"
     )
     with open(tmp_path / "out", "a") as out:
-        subprocess.run([sys.executable, "-c", code], stdout=out, check=True, cwd=ROOT)
+        subprocess.run(
+            [sys.executable, "-c", code],
+            stdout=out,
+            check=True,
+            cwd=ROOT,
+            timeout=60,
+        )
     assert (tmp_path / "out").read_text() == "first\nsecond\nthird\n"
 
 

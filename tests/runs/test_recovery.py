@@ -21,7 +21,5 @@ def test_without_a_snapshot_there_is_no_way_back(logical_devices):
         snapshots=types.SimpleNamespace(latest=lambda: None),
     )
     plan = schedule.Schedule(8, max_skipped=2)
-    with pytest.raises(
-        FloatingPointError, match="max_skipped=2 .*in d: the grad"
-    ):
+    with pytest.raises(FloatingPointError, match="max_skipped=2 .*in d: the grad"):
         recovery.roll_back(train, plan, watched)
