@@ -96,6 +96,7 @@ def test_there_is_a_cache_for_whoever_has_no_home(tmp_path, environment):
         cwd=ROOT,
         capture_output=True,
         text=True,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
 
