@@ -56,9 +56,9 @@ def weights(tmp_path_factory):
     return save
 
 
-def _train(embedded, ran, built, begin, when, directory):
+def _train(embedded, ran, built, begin, when, directory, team):
     """Takes the place of the loop: two steps, nothing is written."""
-    del begin, when, directory
+    del begin, when, directory, team
     train, networks = built.trainer, built.networks
     images, labels = embedded
     shrink = images.shape[1] // networks.generator.resolution
