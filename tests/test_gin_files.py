@@ -79,7 +79,19 @@ def tiny(name):
         f"{scope}/Schedule.total_images = 8"
         for scope in set(re.findall(r"^(\w+)/Schedule\.total_images", text, re.M))
     ]
-    return [*TINY, *scoped, *bindings, f"synthetic.num_channels = {channels}"]
+    found = [*TINY, *scoped, *bindings, f"synthetic.num_channels = {channels}"]
+    return of_used_scopes(name, found)
+
+
+def of_used_scopes(name, bindings):
+    """Returns the bindings whose scope the file knows: others are refused."""
+    text = _with_includes(FOLDER / name)
+    return [
+        binding
+        for binding in bindings
+        if "/" not in (target := binding.split("=")[0])
+        or re.search(rf"\b{target.split('/')[0]}\b", text)
+    ]
 
 
 def _with_includes(path):

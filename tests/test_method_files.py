@@ -90,7 +90,8 @@ def test_two_real_steps(name, embedded, weights, tmp_path, monkeypatch):
     monkeypatch.setattr(
         training_run, "_train", functools.partial(_train, embedded, ran)
     )
-    config.parse([name], [*gin_files.tiny(name), *TINY])
+    bindings = gin_files.of_used_scopes(name, TINY)
+    config.parse([name], [*gin_files.tiny(name), *bindings])
     stages = gin_files.stages()
     tf.config.run_functions_eagerly(True)  # two steps cost less than a trace
     try:
