@@ -54,7 +54,7 @@ class Wanted:
     reach: float = 3.0
     data: str | None = None
     features: str = "efficientnet_lite0"
-    pictures: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
     search_steps: int = 500
     animation: str = "webp"
     frames_per_second: float = 15.0
