@@ -254,7 +254,7 @@ def test_command_reports_and_refuses(tmp_path):
     assert "saved_model" in done.stdout and "ok" in done.stdout
     assert (run / "export" / "saved_model" / "saved_model.pb").is_file()
     done = subprocess.run(
-        [*command, f"--network={run}", "--tolerance=-1", f"--outdir={tmp_path / 'o'}"],
+        [*command, f"--network={run}", "--tolerance=1e-9", f"--outdir={tmp_path}/o"],
         capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 1

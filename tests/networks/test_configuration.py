@@ -167,6 +167,7 @@ def test_gin_reaches_the_fields_by_scope(tmp_path):
     empty.write_text("")
     lines = ["BigGANDiscriminator.ch = 2", "student/BigGANDiscriminator.ch = 1"]
     lines.append("BigGANDiscriminator.resolution = 32")
+    lines.append("train.discriminator = @student/BigGANDiscriminator")
     gin_files.parse([str(empty)], lines)
     with gin.config_scope("student"):
         student = biggan.BigGANDiscriminator(num_classes=0)
