@@ -16,6 +16,7 @@ import functools
 import hashlib
 import os
 import platform
+import re
 import shutil
 import subprocess
 import tempfile
@@ -147,8 +148,10 @@ def _library_of(record: Path) -> Path | None:
     if not cache_folder.is_own_file(record):
         return None
     digest = record.read_text(errors="replace").strip()
+    if not re.fullmatch("[0-9a-f]{64}", digest):
+        return None
     path = record.with_name(f"convolutions-{digest[:32]}.so")
-    if not digest.isalnum() or not cache_folder.is_own_file(path):
+    if not cache_folder.is_own_file(path):
         return None
     held = hashlib.sha256(path.read_bytes()).hexdigest()
     return path if held == digest else None
