@@ -12,4 +12,4 @@ def test_what_is_installed_is_returned():
 def test_what_is_missing_is_named_with_its_extra():
     with pytest.raises(ValueError, match="^ONNX needs no_such_package, .*") as error:
         optional_packages.require("no_such_package", "ONNX", "export", ", or not")
-    assert "pip install 'dglgan_tf[export]', or not" in str(error.value)
+    assert str(error.value).endswith("`pip install 'dglgan_tf[export]'`, or not")
