@@ -194,14 +194,17 @@ def test_a_missing_network_does_not_stop_a_training(tmp_path):
 
 
 def test_structural_similarity_by_hand():
-    """Flat images have no structure: SSIM is the luminance term alone."""
+    """Flat images have no structure: SSIM is the luminance term alone.
+
+    In float32 their variances are not exactly 0: 1.0009e-4 was seen on one processor.
+    """
     flat = [np.full((1, 16, 16, 1), value, np.uint8) for value in (100, 150)]
     c1 = (0.01 * 255) ** 2
     wanted = (2 * 100 * 150 + c1) / (100**2 + 150**2 + c1)
     found = agreement.structural_similarity(*flat)
-    assert found == pytest.approx([wanted], rel=1e-4)
+    assert found == pytest.approx([wanted], rel=2e-4)
     small = [image[:, :4, :4] for image in flat]
-    assert agreement.structural_similarity(*small) == pytest.approx([wanted], rel=1e-4)
+    assert agreement.structural_similarity(*small) == pytest.approx([wanted], rel=2e-4)
 
 
 def test_agreement_needs_the_same_latents_and_measures_pixels():
