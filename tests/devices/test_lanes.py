@@ -14,7 +14,9 @@ from dglgan_tf.native import library, threads
 PROCESS = """
 import threading
 from dglgan_tf.compat import tf
-from dglgan_tf.ops import lanes, native, threads
+from dglgan_tf.devices import lanes
+from dglgan_tf.native import library as native
+from dglgan_tf.native import threads
 threads.cores = lambda: 3
 native.library()  # asked for before the threads are set
 opened = lanes.start(lanes.suitable([8]) if native.library() else 2)
