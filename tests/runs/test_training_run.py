@@ -231,6 +231,9 @@ def test_a_done_run_is_left_alone(tmp_path):
     directory = run_directory.RunDirectory(tmp_path)
     directory.prepare({})
     directory.mark_done("16 images")
+    with pytest.raises(ValueError, match="done after 16 images, but holds no snapshot"):
+        tiny_runs.run(tmp_path, (None, None), None)
+    directory.snapshot_path(16).touch()
     before = sorted(path.name for path in tmp_path.iterdir())
     assert tiny_runs.run(tmp_path, (None, None), None) == {}
     assert sorted(path.name for path in tmp_path.iterdir()) == before
