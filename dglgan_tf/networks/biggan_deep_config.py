@@ -6,14 +6,6 @@ from collections.abc import Sequence
 
 from dglgan_tf.networks import biggan_layout as layout
 
-# Of the first convolution, then of each stage's output, in multiples of ch.
-DISCRIMINATOR_WIDTHS = {
-    32: (4, 4, 4, 4),
-    64: (1, 2, 4, 8, 16),
-    128: (1, 2, 4, 8, 16, 16),
-    256: (1, 2, 4, 8, 8, 16, 16),
-}
-
 
 @dataclasses.dataclass(frozen=True)
 class BigGANDeepGeneratorConfig:
@@ -171,7 +163,7 @@ def generator_plan(resolution: int, ch: int, depth: int) -> list[list]:
 
 def discriminator_plan(resolution: int, ch: int, depth: int) -> list[list]:
     """Returns [[downsample, inputs, outputs], ...] of the standard discriminator."""
-    widths = layout.widths("discriminator", DISCRIMINATOR_WIDTHS, resolution, ch)
+    widths = layout.widths("discriminator", layout.DISCRIMINATOR_WIDTHS, resolution, ch)
     plan = []
     for i, (inputs, outputs) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
         down = i < 2 if resolution == 32 else True

@@ -14,7 +14,8 @@ GENERATOR_WIDTHS = {
     256: (16, 16, 8, 8, 4, 2, 1),
     512: (16, 16, 8, 8, 4, 2, 1, 1),
 }
-# Width of each block's output.
+# Width of each block's output; in BigGAN-deep of the first convolution, then of each
+# stage's output.
 DISCRIMINATOR_WIDTHS = {
     32: (4, 4, 4, 4),
     64: (1, 2, 4, 8, 16),
