@@ -114,6 +114,7 @@ def test_a_user_without_a_name_has_a_cache(tmp_path):
         cwd=ROOT,
         capture_output=True,
         text=True,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     assert "dglgan_tf-" in done.stdout
