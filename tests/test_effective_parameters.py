@@ -19,6 +19,10 @@ EXPECTED = json.loads(
 )
 FOLDER = gin_files.gin_roots()[0]
 PUBLISHED, TEACHER = ("biggan", "stylegan2_"), "biggan128_teacher.gin"
+# Made since then: what each changes in what the variants share.
+ADDED = {
+    "variants/balanced_weight.gin": {"Objective.guidance_weight"},
+}
 # In files of earlier versions weights were run directories, now they are stages.
 RENAMED = {f"runs/{name}": stage for name, (_, stage) in removed_files._STAGES.items()}
 
@@ -80,7 +84,18 @@ def test_every_training_is_compared():
         except ValueError:
             stages = [""]
         found |= {(name, stage) for stage in stages}
-    assert found == {now(name) for name in EXPECTED["trainings"]}
+    assert found == {now(name) for name in EXPECTED["trainings"]} | {
+        (name, "") for name in ADDED
+    }
+
+
+@pytest.mark.parametrize("name", ADDED)
+def test_an_added_variant_changes_what_it_says(name):
+    gin_files.parse(["toy/fashion_biggan_second_stage.gin"], [])
+    before = effective.effective("")
+    gin_files.parse([name], [])
+    after = effective.effective("")
+    assert {key for key in after if after[key] != before.get(key)} == ADDED[name]
 
 
 def test_a_changed_value_is_seen():

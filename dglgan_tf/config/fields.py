@@ -30,7 +30,7 @@ def check(
     for field in dataclasses.fields(instance):
         kinds = _kinds(field.type)
         value = getattr(instance, field.name)
-        if value is None and None in kinds:
+        if (value is None and None in kinds) or _is_part(value, kinds):
             continue
         smallest = (least or {}).get(field.name, 1)
         rule = _broken(value, kinds, smallest, field.name in positive)
@@ -44,6 +44,11 @@ def _kinds(annotation) -> set:
     if not isinstance(annotation, types.UnionType):
         return {annotation}
     return {None if part is type(None) else part for part in annotation.__args__}
+
+
+def _is_part(value, kinds) -> bool:
+    """Whether a value is an object of a class that the type names beside a number."""
+    return any(dataclasses.is_dataclass(k) and isinstance(value, k) for k in kinds)
 
 
 def _broken(value, kinds, least, positive) -> str | None:

@@ -102,7 +102,7 @@ class _Session:
     def _tick(self) -> bool:
         """Logs; returns whether few enough updates were skipped."""
         self.means = self._watched.on_tick(self._train)
-        weight = self._train.objective.weight_at(self.images)
+        weight = self.means.get("g/guidance_weight", 0.0)
         for sentence in self._alarms.after_tick(self.means, weight):
             self._watched.say(f"alarm: {sentence}")
         skipped = sum(v for n, v in self.means.items() if n.endswith("/skipped"))

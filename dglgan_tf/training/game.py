@@ -27,14 +27,12 @@ def generator_loss(goal, networks, inputs) -> tuple[tf.Tensor, dict]:
     microbatch = Microbatch.for_generator(goal, networks, inputs)
     loss, metrics = 0.0, {}
     if goal.adversarial_weight:
-        loss, metrics = _adversarial(goal, microbatch)
+        loss, metrics = adversarial(goal, microbatch)
     if networks.teachers and goal.guidance_weight:
-        reals = microbatch.teacher_real_logits if goal.needs_reals else None
-        logits = microbatch.teacher_logits
-        term = tf.reduce_mean(goal.guidance(logits, goal.g_loss, reals))
-        loss += inputs["guidance_weight"] * term
-        score = tf.reduce_mean(tf.add_n(logits)) / len(logits)
-        metrics.update(guidance=term, teacher_score_fake=score)
+        weight = goal.weight_now(inputs["guidance_weight"])
+        term, found = guidance(goal, microbatch)
+        loss += weight * term
+        metrics.update(found, guidance_weight=weight)
     if goal.orthogonal_weight:
         kernels = penalties.orthogonal_kernels(networks.generator)
         penalty = regularizers.orthogonal(list(kernels.values()))
@@ -45,7 +43,17 @@ def generator_loss(goal, networks, inputs) -> tuple[tf.Tensor, dict]:
     return loss, metrics
 
 
-def _adversarial(goal, microbatch):
+def guidance(goal, microbatch) -> tuple[tf.Tensor, dict]:
+    """The teachers' term, not weighted."""
+    reals = microbatch.teacher_real_logits if goal.needs_reals else None
+    logits = microbatch.teacher_logits
+    term = tf.reduce_mean(goal.guidance(logits, goal.g_loss, reals))
+    score = tf.reduce_mean(tf.add_n(logits)) / len(logits)
+    return term, {"guidance": term, "teacher_score_fake": score}
+
+
+def adversarial(goal, microbatch) -> tuple[tf.Tensor, dict]:
+    """The term of the student's discriminator, weighted."""
     listens = needs.needs(goal.g_loss, "teacher_fake")
     losses = needs.call(
         goal.g_loss,
@@ -56,12 +64,10 @@ def _adversarial(goal, microbatch):
     for term in goal.terms:
         weights = term.sample_weights(microbatch)
         losses = losses if weights is None else weights * losses
-    mean = tf.reduce_mean(losses)
+    mean, weight = tf.reduce_mean(losses), goal.adversarial_weight
     score = tf.reduce_mean(microbatch.fake_logits)
     metrics = {"adversarial": mean, "score_fake": score}
-    if goal.adversarial_weight != 1.0:
-        mean = goal.adversarial_weight * mean
-    return mean, metrics
+    return mean if weight == 1.0 else weight * mean, metrics
 
 
 def discriminator_loss(goal, networks, inputs) -> tuple[tf.Tensor, dict]:

@@ -94,6 +94,6 @@ class LossScale:
             train_state.slots[f"loss_scale_steps_{name}"] = steps
             scales[id(optimizer)] = Scale(value, steps, self.growth_steps)
         return [
-            dataclasses.replace(item, scale=scales[id(item.optimizer)])
+            dataclasses.replace(item, scale=scales.get(id(item.optimizer)))
             for item in phases
         ]

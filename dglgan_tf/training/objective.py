@@ -9,9 +9,11 @@ from collections.abc import Callable, Sequence
 
 import gin
 
+from dglgan_tf.compat import tf
 from dglgan_tf.config import fields
 from dglgan_tf.losses import guidance as guidance_terms
 from dglgan_tf.losses.needs import needs
+from dglgan_tf.training import balance
 from dglgan_tf.training.augmentation import adaptive
 from dglgan_tf.training.scores import scores_joint
 from dglgan_tf.training.terms.term import Term
@@ -31,8 +33,10 @@ class Objective:
       adversarial_weight: weight of the student discriminator's term in the generator's
         loss; 0 leaves the whole game out: no discriminator step runs.
       guidance: (list of teacher logits, g_loss) -> [N] (`losses.guidance`).
-      guidance_weight: weight of the teacher term; 0 leaves it out.
-      guidance_schedule: (images seen, weight) -> weight now; None = constant.
+      guidance_weight: weight of the teacher term; 0 leaves it out; a `BalancedWeight`
+        lets the training choose it.
+      guidance_schedule: (images seen, weight) -> weight now; None = constant; what is
+        balanced it multiplies, as if the weight were 1.
       update_teachers: train the teacher discriminators on the student's fakes.
       r1_gamma: weight of R1, `gamma/2 * E|grad D(x)|^2`; 0 = none.
       r2_gamma: weight of R2, the same on fakes; 0 = none.
@@ -55,7 +59,7 @@ class Objective:
     d_scores: Callable = scores_joint
     adversarial_weight: float = 1.0
     guidance: Callable = guidance_terms.sum_teachers
-    guidance_weight: float = 0.1
+    guidance_weight: float | balance.BalancedWeight = 0.1
     guidance_schedule: Callable | None = None
     update_teachers: bool = False
     r1_gamma: float = 0.0
@@ -83,10 +87,13 @@ class Objective:
         parts = [copy.copy(term) for term in self.terms]
         for term in parts:
             term.build(networks)
-        augment = copy.copy(self.augment)
-        if augment is not None:
-            augment.build()
-        return dataclasses.replace(self, terms=parts, augment=augment)
+        augment, weight = copy.copy(self.augment), copy.copy(self.guidance_weight)
+        for part in (augment, weight):
+            if hasattr(part, "build"):
+                part.build()
+        return dataclasses.replace(
+            self, terms=parts, augment=augment, guidance_weight=weight
+        )
 
     @property
     def needs_reals(self) -> bool:
@@ -99,10 +106,23 @@ class Objective:
         return bool(self.r1_gamma or self.r2_gamma)
 
     def weight_at(self, images: int) -> float:
-        """Returns the guidance weight after `images` images (host)."""
+        """Returns the guidance weight after `images` images (host).
+
+        Of a balanced one, the factor that the schedule gives to it.
+        """
+        weight = 1.0 if self.is_balanced else float(self.guidance_weight)
         if self.guidance_schedule is None:
-            return float(self.guidance_weight)
-        return float(self.guidance_schedule(images, self.guidance_weight))
+            return weight
+        return float(self.guidance_schedule(images, weight))
+
+    @property
+    def is_balanced(self) -> bool:
+        """Whether the training chooses the guidance weight."""
+        return isinstance(self.guidance_weight, balance.BalancedWeight)
+
+    def weight_now(self, scheduled: tf.Tensor) -> tf.Tensor:
+        """Returns the weight [] of a step, given what `weight_at` says []."""
+        return scheduled * self.guidance_weight() if self.is_balanced else scheduled
 
     def scalars(self, images: int) -> dict[str, float]:
         """Returns the numbers that the step after `images` images takes (host)."""
@@ -116,6 +136,8 @@ class Objective:
         parts = {term.name: term for term in self.terms}
         if self.augment is not None:
             parts["augment"] = self.augment
+        if self.is_balanced:
+            parts[balance.NAME] = self.guidance_weight
         return {
             f"{name}/{key}": variable
             for name, part in parts.items()
@@ -149,6 +171,11 @@ def _check(goal):
         raise ValueError(
             f"Objective.g_loss={goal.g_loss.__name__} listens to the teacher "
             f"already: guidance_weight={goal.guidance_weight} must be 0"
+        )
+    if goal.is_balanced and not goal.adversarial_weight:
+        raise ValueError(
+            "Objective.guidance_weight=@BalancedWeight() needs the student's game to "
+            "balance against: adversarial_weight=0 must not go with it"
         )
     if goal.update_teachers and not goal.adversarial_weight:
         raise ValueError(

@@ -14,6 +14,15 @@ def check(phases, replicas: int) -> None:
         check_split(name, item.batch_size, replicas, item.microbatches)
 
 
+def check_reals(goal, cut) -> None:
+    """Raises ValueError where fakes would be compared with another number of reals."""
+    if goal.needs_reals and cut.d_batch_size != cut.batch_size:
+        raise ValueError(
+            f"d_batch_size={cut.d_batch_size} must equal batch_size="
+            f"{cut.batch_size} with a relativistic generator loss"
+        )
+
+
 def check_split(name: str, batch_size: int, replicas: int, microbatches: int) -> None:
     """Raises ValueError unless the batch divides into equal microbatches."""
     if batch_size < 1 or batch_size % (replicas * microbatches):

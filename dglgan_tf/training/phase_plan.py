@@ -2,6 +2,7 @@
 
 from dglgan_tf.layers import conditional_norm
 from dglgan_tf.training import (
+    balance,
     game,
     layout,
     objective,
@@ -25,11 +26,7 @@ def make_phases(
       goal: losses and regularizers.
       cut: batches and parts.
     """
-    if goal.needs_reals and cut.d_batch_size != cut.batch_size:
-        raise ValueError(
-            f"d_batch_size={cut.d_batch_size} must equal batch_size="
-            f"{cut.batch_size} with a relativistic generator loss"
-        )
+    phase_checks.check_reals(goal, cut)
     joint = bool(conditional_norm.batch_statistics(train_state.networks.generator))
     local = cut.replicas == 1 or not train_state.networks.synchronized
 
@@ -37,8 +34,8 @@ def make_phases(
         return phase.Phase(
             name,
             loss_fn,
-            [*network.trainable_variables, *also],
-            train_state.optimizers[optimizer],
+            [*(network.trainable_variables if network else ()), *also],
+            train_state.optimizers[optimizer] if optimizer else None,
             local=local,
             joint=joint,
             **options,
@@ -50,6 +47,7 @@ def make_phases(
     if goal.adversarial_weight:
         d_phases = _discriminator(make, train_state.networks, goal, cut)
     order = d_phases + g_phases if cut.d_first else g_phases + d_phases
+    order = balance.phases(make, train_state.networks, goal, cut) + order
     order += teacher_phases.of_teachers(make, train_state.networks, goal, cut)
     phase_checks.check(order, cut.replicas)
     return order

@@ -28,7 +28,7 @@ def over_microbatches(gradient, microbatches, lanes: int, together: int = 1):
             results = gradient(*group)
         for gradients, *rest in results:
             total = gradients if total is None else _add(total, gradients)
-            done.append(gradients)
+            done.append(gradients or rest)  # of a phase that only looks
             found.append(rest)
     metrics, values = tf.nest.map_structure(_mean, *found)
     return _scale(total, 1.0 / len(done)), metrics, values
@@ -96,6 +96,8 @@ def all_finite(tensors):
 
 def apply(optimizer, variables, gradients, finite) -> None:
     """Moves variables by reduced gradients; by zeros unless `finite`."""
+    if not variables:
+        return
     gradients = [tf.where(finite, g, tf.zeros_like(g)) for g in gradients]
     pairs = list(zip(gradients, variables, strict=True))
     # Already reduced: the optimizer must not sum over replicas once more.
