@@ -28,9 +28,7 @@ from dglgan_tf.networks import files
 
 flags.DEFINE_integer("kills", 40, "How often the run is killed.", lower_bound=1)
 flags.DEFINE_integer("seed", 0, "Of the moments.")
-flags.DEFINE_enum(
-    "family", "biggan", ["biggan", "stylegan2"], "Which networks; StyleGAN2 has lanes."
-)
+flags.DEFINE_enum("family", "biggan", list(tiny_configs.FAMILIES), "Which networks.")
 flags.DEFINE_integer("steps_per_kill", 12, "Length of the run, relative to the kills.")
 flags.DEFINE_float(
     "patience_seconds", 900, "A process that needs longer counts as hung.", 1

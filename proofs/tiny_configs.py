@@ -10,6 +10,24 @@ Schedule.tick_images = 4
 Schedule.snapshot_every_images = 8
 """
 FAMILIES = {
+    "smallest": """
+include 'families/stylegan2.gin'
+train.generator = @StyleGAN2Generator
+train.discriminator = @StyleGAN2Discriminator
+synthetic.resolution = 4
+synthetic.num_classes = 0
+StyleGAN2Generator.resolution = 4
+StyleGAN2Generator.num_channels = 1
+StyleGAN2Generator.channel_max = 8
+StyleGAN2Generator.z_dim = 8
+StyleGAN2Generator.w_dim = 8
+StyleGAN2Generator.mapping_layers = 1
+StyleGAN2Discriminator.resolution = 4
+StyleGAN2Discriminator.num_channels = 1
+StyleGAN2Discriminator.channel_max = 8
+StyleGAN2Discriminator.mbstd_group_size = 2
+Objective.path_length_weight = 0.0
+""",
     "biggan": """
 include 'families/biggan.gin'
 train.generator = @BigGANGenerator

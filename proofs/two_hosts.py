@@ -28,7 +28,7 @@ from absl import app, flags
 from dglgan_tf.cli import entry
 from dglgan_tf.networks import files
 
-flags.DEFINE_enum("family", "biggan", ["biggan", "stylegan2"], "Which networks.")
+flags.DEFINE_enum("family", "biggan", list(tiny_configs.FAMILIES), "Which networks.")
 flags.DEFINE_integer("steps", 20, "Of the training.", 4)
 flags.DEFINE_float("tolerance", 2e-4, "Largest relative difference of a loss.")
 flags.DEFINE_float("limit_seconds", 180.0, "For the host that is left to end.")

@@ -1,4 +1,4 @@
-"""Every gin file: strict parsing, no stray macros, honest headers, two steps.
+"""Every gin file: strict parsing, no stray macros, honest headers, first steps.
 
 The steps of variants and baselines are in `test_method_files.py`.
 """
@@ -26,14 +26,23 @@ USER_FILES += METHOD_FILES
 ALL_FILES = sorted(FOLDER.rglob("*.gin"))
 
 # Rows that differ only in what is made tiny here: the first of each line runs.
-ALIKE = {"biggan128.gin": ["biggan128_" + w for w in ("ch64", "ch32", "ch24", "d96")]}
+ALIKE = {
+    "biggan128.gin": [f"biggan128_{w}" for w in ("ch64", "ch32", "ch24", "d96")],
+    "stylegan2_ffhq1024_half.gin": [
+        f"stylegan2_ffhq1024_{w}" for w in ("quarter", "eighth")
+    ],
+    "stylegan2_church256_half.gin": [
+        f"stylegan2_church256_{w}" for w in ("quarter", "eighth")
+    ],
+}
+# A second step shows nothing new in the others: their phases are those of these two.
+TWO_STEPS = ("biggan128.gin", "stylegan2_ffhq1024_half.gin")
 TINY = [
     "Trainer.batch_size = 4",
     "Trainer.d_batch_size = 4",
     "Trainer.g_microbatches = 1",
     "Trainer.d_microbatches = 1",
-    "Schedule.total_images = 8",
-    "Schedule.tick_images = 8",
+    "Schedule.tick_images = 4",
     "train.source = @synthetic",
     "synthetic.num_examples = 16",
 ]
@@ -64,6 +73,8 @@ TINY_STYLEGAN2 = [
     "StyleGAN2Generator.w_dim = 8",
     "StyleGAN2Discriminator.channel_base = 64",
     "StyleGAN2Discriminator.channel_max = 8",
+    "student/StyleGAN2Generator.channels_fraction = 2",
+    "student/StyleGAN2Discriminator.channels_fraction = 2",
 ]
 
 
@@ -75,10 +86,9 @@ def tiny(name):
     channels = macro[-1] if macro else "3"
     bindings = [b for b in family if not b.startswith("NUM_CLASSES") or "%NUM" in text]
     # What a file sets for one stage would win over what is set for all.
-    scoped = [
-        f"{scope}/Schedule.total_images = 8"
-        for scope in set(re.findall(r"^(\w+)/Schedule\.total_images", text, re.M))
-    ]
+    scopes = ["", *set(re.findall(r"^(\w+/)Schedule\.total_images", text, re.M))]
+    images = 8 if name in TWO_STEPS else 4
+    scoped = [f"{scope}Schedule.total_images = {images}" for scope in scopes]
     found = [*TINY, *scoped, *bindings, f"synthetic.num_channels = {channels}"]
     return of_used_scopes(name, found)
 
@@ -161,20 +171,20 @@ SAME = {f"{name}.gin": first for first, names in ALIKE.items() for name in names
 @pytest.mark.parametrize(
     "name", [n for n in USER_FILES if n not in METHOD_FILES and n not in SAME]
 )
-def test_runs_two_steps(name, tmp_path):
+def test_runs_its_stages(name, tmp_path):
     gin_files.parse([name], tiny(name))
-    tf.config.run_functions_eagerly(True)  # two steps cost less than a trace
+    tf.config.run_functions_eagerly(True)  # steps cost less than a trace
     try:
         for stage in stages():
             with gin.config_scope(stage or None):
-                _two_steps(tmp_path, stage or "run")
+                _train(tmp_path, stage or "run", 2 if name in TWO_STEPS else 1)
     finally:
         tf.config.run_functions_eagerly(False)
 
 
 @pytest.mark.parametrize("name", SAME)
 def test_a_row_is_the_one_that_runs_but_for_its_widths(name):
-    """What `test_runs_two_steps` leaves out: one tiny configuration, two names."""
+    """What `test_runs_its_stages` leaves out: one tiny configuration, two names."""
     texts = []
     for row in (name, SAME[name]):
         gin_files.parse([row], tiny(row))
@@ -208,7 +218,7 @@ def _structure(text):
     return "\n".join(x for x in text.splitlines() if not x.startswith("#"))
 
 
-def _two_steps(tmp_path, stage):
+def _train(tmp_path, stage, steps):
     overrides = {}
     if _bound("teachers"):
         names = gin.query_parameter("train.teacher_networks")
@@ -229,7 +239,7 @@ def _two_steps(tmp_path, stage):
     directory = run_directory.RunDirectory(tmp_path / stage)
     assert directory.is_done
     header = files.read_header(directory.latest_snapshot())
-    assert header["counters"]["step"] == 2
+    assert header["counters"]["step"] == steps
 
 
 def query(name):

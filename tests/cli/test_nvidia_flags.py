@@ -136,7 +136,9 @@ def test_classes_are_asked_for(pictures, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("cfg", ["auto", "biggan"])
+@pytest.mark.parametrize(
+    "cfg", ["auto", pytest.param("biggan", marks=pytest.mark.proof)]
+)
 def test_trains_on_a_folder(pictures, tmp_path, cfg):
     """The public path, with networks made small by gin."""
     tiny = {

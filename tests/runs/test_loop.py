@@ -99,7 +99,7 @@ def test_a_stopped_run_continues_as_if_it_had_not(
     monkeypatch.setattr(initial_weights, "load_teacher", teacher)
     tiny_runs.bind(
         toy_goal(update_teachers=True), 40, adam, Trainer__d_steps=2,
-        Trainer__d_batch_size=4, Trainer__d_microbatches=2, Trainer__g_microbatches=4,
+        Trainer__d_batch_size=4, Trainer__g_microbatches=2,
     )  # fmt: skip
     options = {"teachers": [str(tmp_path / "teacher.safetensors")]}
     whole, parts = tmp_path / "whole", tmp_path / "parts"
@@ -131,8 +131,6 @@ FAMILIES = {
         },
         {
             "Trainer__d_steps": 2,
-            "Trainer__d_microbatches": 2,
-            "Trainer__g_microbatches": 2,
             "Trainer__d_first": True,
             "Trainer__ema_statistics": True,
         },
