@@ -39,6 +39,19 @@ def logical_devices():
     return [device.name for device in tf.config.list_logical_devices("CPU")]
 
 
+def _eager():
+    """A few steps of tiny networks cost less than their trace."""
+    from dglgan_tf.compat import tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+eager = pytest.fixture(_eager, name="eager")
+eager_module = pytest.fixture(_eager, name="eager_module", scope="module")
+
+
 @pytest.fixture
 def native_code(monkeypatch):
     """Lets `library.use` work as in lanes; needs a C++ compiler, in CI surely."""
