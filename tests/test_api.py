@@ -60,6 +60,7 @@ def test_compress_trains_the_student_and_spares_the_teacher():
     assert 0 < between < np.abs(after[name] - before[name]).max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change,message",
     [

@@ -227,6 +227,7 @@ REAL = [
 ]
 
 
+@pytest.mark.slow
 def test_real_command_lines(place):
     """The same through processes of their own."""
     before, started = files_below(place), []

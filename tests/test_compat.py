@@ -102,6 +102,7 @@ def test_the_example_of_one_s_own_gan_runs_beside_keras_3(tmp_path):
     assert "parameters; " in done.stdout and (tmp_path / "own_gan.png").is_file()
 
 
+@pytest.mark.slow
 @modern
 def test_only_what_needs_keras_2_asks_for_it(tmp_path):
     code = STRANGER + (
@@ -133,6 +134,7 @@ def test_a_model_of_something_else_is_no_model():
         api.adapt(tf.Module())
 
 
+@pytest.mark.slow
 def test_nothing_uses_the_keras_of_tensorflow():
     folders = ["dglgan_tf", "benchmarks", "examples", "experiments", "proofs", "tests"]
     files = [path for name in folders for path in (REPOSITORY / name).rglob("*.py")]

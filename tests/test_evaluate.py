@@ -83,6 +83,7 @@ def command(tmp_path, monkeypatch, capsys):
     return call
 
 
+@pytest.mark.slow
 def test_all_snapshots_then_the_best(run, command):
     text = command(run=str(run), checkpoints="all")
     lines = [line for line in scores.read(run) if line["metric"] == KID]
@@ -100,6 +101,7 @@ def test_all_snapshots_then_the_best(run, command):
     assert any(path.name.startswith("events.out") for path in run.iterdir())
 
 
+@pytest.mark.slow
 def test_repeats_and_the_cache(run, command, tmp_path):
     text = command(run=str(run), repeats=2)
     assert "2 repeats" in text
@@ -115,6 +117,7 @@ def test_repeats_and_the_cache(run, command, tmp_path):
     assert len(list((tmp_path / "cache").iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_a_single_network_with_its_teacher(run, command, tmp_path):
     network = str(run / "network-snapshot-000001.safetensors")
     command(network=network, data="synthetic", teacher=network, agreement=8)
@@ -210,6 +213,7 @@ def test_statistics_of_another_dimension_are_refused(command, tmp_path):
         )
 
 
+@pytest.mark.slow
 def test_scores_of_different_protocols_are_not_tabled(run, command, tmp_path):
     command(run=str(run))
     with pytest.raises(ValueError, match="resize: 'clean' against 'legacy_pytorch'"):
@@ -232,6 +236,7 @@ def test_judging_leaves_the_averaged_network_alone(run):
     )
 
 
+@pytest.mark.slow
 def test_standing_statistics_are_means_over_passes(run):
     path = str(run / "network-snapshot-000001.safetensors")
     network = files.load_networks(path, ["generator_ema"])["generator_ema"]
@@ -252,6 +257,7 @@ def test_standing_statistics_are_means_over_passes(run):
     assert subject.protocol["batch_norm"] == "standing"
 
 
+@pytest.mark.slow
 def test_replicas_share_a_batch_and_give_the_same_images(run, logical_devices):
     path = str(run / "network-snapshot-000001.safetensors")
     strategy = tf.distribute.MirroredStrategy(

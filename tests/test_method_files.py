@@ -125,6 +125,7 @@ def _run(weights, folder):
     training_run.run(run_dir=str(folder), plan=plan.Plan(**overrides))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

@@ -11,6 +11,7 @@ from support import deploy_networks
 from dglgan_tf.networks import base, files
 
 
+@pytest.mark.slow
 def test_command_counts_times_and_writes(tmp_path):
     wide = deploy_networks.stylegan2_generator()
     narrow = deploy_networks.stylegan2_generator(channels_fraction=2)

@@ -24,6 +24,7 @@ MAKERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", MAKERS)
 def test_an_image_depends_on_its_seed_alone(kind):
     drawn = sampler.from_network(MAKERS[kind]())
@@ -35,6 +36,7 @@ def test_an_image_depends_on_its_seed_alone(kind):
     np.testing.assert_allclose(alone, together[2:3], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_random_noise_is_each_seed_s_own():
     network = deploy_networks.stylegan2_generator()
     drawn = sampler.from_network(network, noise="random")
@@ -53,6 +55,7 @@ def test_images_are_the_network_s_own():
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_truncation_of_latents_and_of_styles():
     network = deploy_networks.biggan_generator()
     z = truncation.truncate(seeding.latents([4], network.z_dim), 0.5)
@@ -100,6 +103,7 @@ def test_bad_requests_are_named(options, message):
         drawn.images([0], **options)
 
 
+@pytest.mark.slow
 def test_files_and_run_directories_give_the_averaged_generator(tmp_path):
     plain = deploy_networks.biggan_generator()
     averaged = deploy_networks.biggan_generator()
@@ -136,6 +140,7 @@ def _run(*arguments):
     )
 
 
+@pytest.mark.slow
 def test_command_writes_files_grid_and_arrays(tmp_path):
     network = deploy_networks.biggan_generator()
     path = tmp_path / "g.safetensors"
@@ -172,6 +177,7 @@ def test_command_writes_files_grid_and_arrays(tmp_path):
     assert "4 images in" in done.stdout
 
 
+@pytest.mark.slow
 def test_help_is_quick_and_errors_are_one_sentence(tmp_path):
     begin = time.perf_counter()
     done = _run("--help")

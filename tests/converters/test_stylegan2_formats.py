@@ -113,6 +113,7 @@ def test_a_single_generator_serves_as_both():
         assert loaded.discriminator is None
 
 
+@pytest.mark.slow
 def test_width_rules_of_the_official_code():
     cases = {
         (1024, 1): (16384, 512, None),

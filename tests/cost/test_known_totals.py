@@ -76,6 +76,7 @@ CIFAR_G = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", _slow_after(BIGGAN128, 1))
 def test_biggan128_totals(row):
     config = {"ch": row[0], "attention": (64,)}
@@ -189,6 +190,7 @@ def test_stylegan2_discriminator_agrees_with_the_graph():
     assert graph["Conv2D"] == cost.macs - dense
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("conditional", [True, False])
 def test_biggan_executes_what_the_graph_holds(conditional):
     config = {"resolution": 64, "ch": 8, "num_classes": 5 if conditional else 0}

@@ -20,6 +20,7 @@ def _batch(map_fn):
     return next(iter(dataset))
 
 
+@pytest.mark.slow
 def test_keras_cv_moves_the_images_by_what_was_asked():
     _installed(compat.keras_cv)
     shifted = augmentation.keras_cv_layers(

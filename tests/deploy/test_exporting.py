@@ -69,6 +69,7 @@ def stored(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_report_tells_source_files_and_differences(exported):
     network, path, out, report = exported
     assert report["passed"]
@@ -90,6 +91,7 @@ def test_report_tells_source_files_and_differences(exported):
     ]
 
 
+@pytest.mark.slow
 def test_distance_is_that_of_each_file_s_own_images(exported):
     network, _, out, report = exported
     judged = report["distance"]
@@ -111,6 +113,7 @@ def test_distance_is_that_of_each_file_s_own_images(exported):
     assert f"{judged['values']['saved_model']:.5g}" in card.files_table(report)
 
 
+@pytest.mark.slow
 def test_distance_that_fails_or_takes_long_never_blocks(exported):
     _, _, _, report = exported
     facts = sampler.Facts(4, 8, 1, 0, "z", 5.0)
@@ -129,6 +132,7 @@ def test_distance_that_fails_or_takes_long_never_blocks(exported):
     assert "Not measured for b: 10 images" in card.distance_text({"distance": found})
 
 
+@pytest.mark.slow
 def test_saved_model_draws_the_source_s_images(exported):
     network, _, out, _ = exported
     expected = sampler.from_network(network)
@@ -161,6 +165,7 @@ np.save(sys.argv[3], images.numpy())
 """
 
 
+@pytest.mark.slow
 def test_saved_model_runs_without_this_package(exported, tmp_path):
     network, _, out, _ = exported
     pixels = tmp_path / "pixels.npy"
@@ -175,6 +180,7 @@ def test_saved_model_runs_without_this_package(exported, tmp_path):
     assert not (out / "saved_model" / "keras_metadata.pb").exists()
 
 
+@pytest.mark.slow
 def test_export_again_replaces_an_export_but_nothing_else(stored, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
@@ -193,6 +199,7 @@ def test_export_again_replaces_an_export_but_nothing_else(stored, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
+@pytest.mark.slow
 def test_difference_above_tolerance_leaves_nothing(stored, tmp_path, monkeypatch):
     honest = saved_model.to_uint8
 
@@ -215,6 +222,7 @@ def test_difference_above_tolerance_leaves_nothing(stored, tmp_path, monkeypatch
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_full_disk_leaves_the_earlier_export(stored, tmp_path, monkeypatch):
     out = tmp_path / "out"
     out.mkdir()

@@ -68,6 +68,7 @@ def changed(source, target, change):
     return target
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["stylegan2", "biggan", "deep"])
 def test_our_own_exports_pass(tmp_path, family):
     network = {

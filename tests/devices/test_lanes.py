@@ -83,6 +83,7 @@ def test_too_late_means_one_lane():
     assert lanes.count() == 1
 
 
+@pytest.mark.slow
 def test_a_process_opens_lanes_once():
     done = subprocess.run(
         [sys.executable, "-c", PROCESS],

@@ -130,6 +130,7 @@ def _in_training(folder, network, source, seed=0):
     return scores.read(folder)[-1]
 
 
+@pytest.mark.slow
 def test_evaluate_a_recipe_and_a_training_give_the_same_score(trained, monkeypatch):
     folder, network, source = trained
     z = tf.random.stateless_normal([2, network.z_dim], [1, 2])
@@ -147,6 +148,7 @@ def test_evaluate_a_recipe_and_a_training_give_the_same_score(trained, monkeypat
     np.testing.assert_array_equal(network(z, tf.constant([0, 2])), before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trained", [_biggan], indirect=True)
 def test_repeats_are_told_alike_and_reported(trained, monkeypatch, tmp_path):
     pytest.importorskip("jinja2", reason="the report needs jinja2")
@@ -175,6 +177,7 @@ def test_repeats_are_told_alike_and_reported(trained, monkeypatch, tmp_path):
     assert collect.recipe(folder)["scores"][1]["images"] == 2000
 
 
+@pytest.mark.slow
 def test_a_judge_says_what_it_does_not_know():
     with pytest.raises(ValueError, match="labels='mine' must be one of"):
         judge.open_judge(_source(), [METRIC], labels="mine")

@@ -119,6 +119,7 @@ def test_directions_of_a_biggan_move_its_first_layer_most(networks):
     assert len(codes.directions_of(network)[1]) == 4  # gain and bias of two norms
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family,space", [("biggan", "w"), ("stylegan2", "w+")])
 def test_projection_recovers_the_network_s_own_samples(views, family, space):
     view = views[family]

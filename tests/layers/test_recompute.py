@@ -63,6 +63,7 @@ def outcome(network, call, x, start, penalized):
     return tf.nest.flatten(run(x)), run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make, penalized",
     [

@@ -128,6 +128,7 @@ def test_bytes_are_those_of_the_reference_tools():
     np.testing.assert_array_equal(found, [0, 0, 0, 128, 255, 255, 255])
 
 
+@pytest.mark.slow
 def test_every_metric_equals_its_maths_on_the_extracted_features():
     reals = stored(0)
     wanted = (

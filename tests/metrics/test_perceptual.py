@@ -124,6 +124,7 @@ def test_hidden_layers_by_a_product_and_missing_weights(tensors):
         perceptual.build("inception")
 
 
+@pytest.mark.slow
 def test_one_distance_takes_images_of_several_sizes():
     distance = perceptual.build("efficientnet_lite0")
     for size in (16, 32, 72):

@@ -53,6 +53,7 @@ def test_a_fifth_of_the_macs(recipe, tmp_path):
     assert ("initialize_from = None" in text) == ("biggan" in recipe.name)
 
 
+@pytest.mark.slow
 def test_parameters_with_a_shallower_mapping(tmp_path):
     path = tmp_path / "style.gin"
     path.write_text(FAMILIES["stylegan2"])

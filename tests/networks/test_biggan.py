@@ -105,6 +105,7 @@ def test_parameters(build, table, ch):
     assert [round(count / 1e6, 3) for count in counts] == [table[ch][0], table[ch][2]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "build, ch, table",
     [(_imagenet, 96, IMAGENET), (_imagenet, 24, IMAGENET), (_cifar, 48, CIFAR)],
@@ -120,6 +121,7 @@ def test_macs(build, ch, table):
     assert g_macs[1] < 0.75 * g_macs[0] and d_macs[1] < 0.75 * d_macs[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "resolution, blocks, d_blocks",
     [(32, 3, 4), (128, 5, 6), (256, 6, 7), (512, 7, None)],

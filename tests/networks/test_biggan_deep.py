@@ -76,6 +76,7 @@ def test_discriminator_against_numpy():
     np.testing.assert_allclose(logits / scale, expected / scale, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_standard_plans():
     plan = biggan_deep_config.generator_plan(128, 10, 2)
     assert plan[:4] == [

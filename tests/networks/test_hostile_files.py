@@ -120,6 +120,7 @@ def changed(header, rng):
     return result
 
 
+@pytest.mark.slow
 def test_changed_headers(made, tmp_path):
     rng, path, answers = random.Random(1), tmp_path / "x.safetensors", [0, 0]
     for _ in range(HEADERS):

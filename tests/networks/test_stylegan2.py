@@ -65,6 +65,7 @@ def _close(found, expected, tolerance=2e-5):
     assert np.abs(found - expected).max() <= tolerance * np.abs(expected).max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(GENERATORS))
 def test_generator_equals_the_reference(name):
     network = _randomized(G(16, **{**SMALL_G, **GENERATORS[name]}))
@@ -98,6 +99,7 @@ def test_r1_equals_central_differences(architecture):
     _close(found, direct.r1(expected, images), 1e-4)
 
 
+@pytest.mark.slow
 def test_gradient_of_r1_equals_central_differences():
     network = _randomized(D(8, num_channels=1, channels=[4, 3]))
     images, _, _ = _inputs(network, 2)
@@ -169,6 +171,7 @@ def test_narrow_and_wide_counts_of_the_table():
         assert base.count_parameters(network) / 1e6 == pytest.approx(millions, abs=5e-4)
 
 
+@pytest.mark.slow
 def test_multiply_accumulates_of_the_table():
     totals = {1: (74.27, 141.9, 76.7), 4: (4.69, 8.9, 4.8)}
     for fraction, expected in totals.items():

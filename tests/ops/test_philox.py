@@ -7,6 +7,7 @@ from dglgan_tf.compat import tf
 from dglgan_tf.ops import philox
 
 
+@pytest.mark.slow
 def test_numbers_are_equal_under_xla():
     def draw(seed):
         folded = [philox.fold(seed, number) for number in range(3)]

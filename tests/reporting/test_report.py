@@ -265,6 +265,7 @@ def test_first_numbers_and_protocols():
     )
 
 
+@pytest.mark.slow
 def test_deviations_stand_beside_their_scores(tmp_path):
     lines = SCORES.splitlines()
     lines[0] += ",kid5k[x] sd"

@@ -40,6 +40,7 @@ def wide(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "scores",
     [
@@ -114,6 +115,7 @@ def test_roles_start_from_files_of_their_own(wide):
         np.testing.assert_array_equal(variable, before[name])
 
 
+@pytest.mark.slow
 def test_the_teachers_average_is_what_is_imitated(wide):
     generator, _ = style([4, 4, 4])
     teacher = initial_weights.load_teacher_generator(wide, generator)

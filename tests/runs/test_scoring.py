@@ -42,6 +42,7 @@ def bind(total, metrics, **bindings):
     tiny_runs.bind(tiny.goal(), total, _adam, **{**defaults, **bindings})
 
 
+@pytest.mark.slow
 def test_a_training_scores_its_snapshots_and_keeps_the_best(tmp_path):
     """The bare name falls back to the offline network; the training goes on."""
     bind(48, ["kid16"])
@@ -61,6 +62,7 @@ def test_a_training_scores_its_snapshots_and_keeps_the_best(tmp_path):
     assert again.fingerprint() == SOURCE().fingerprint()
 
 
+@pytest.mark.slow
 def test_what_cannot_be_computed_stops_nothing(tmp_path, caplog):
     bind(16, ["kid500[efficientnet_lite0]"])
     with caplog.at_level(logging.WARNING):

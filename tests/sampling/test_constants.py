@@ -22,6 +22,7 @@ def _inputs(network, count):
     return [tf.constant(z), tf.range(count, dtype=tf.int32) % network.num_classes]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("as_variables", [True, False])
 @pytest.mark.parametrize("kind", ["biggan", "stylegan2"])
 def test_program_gives_the_network_s_images(kind, as_variables):
@@ -39,6 +40,7 @@ def test_program_gives_the_network_s_images(kind, as_variables):
         np.testing.assert_allclose(run(*inputs)["images"], expected, atol=5e-6)
 
 
+@pytest.mark.slow
 def test_nothing_is_left_to_do_on_the_weights():
     network = deploy_networks.biggan_generator()
     program = constants.evaluate(

@@ -87,6 +87,7 @@ def test_the_weight_follows_the_running_squares(logical_devices):
     np.testing.assert_allclose(slots, squares, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("teachers", [1, 2])
 def test_how_the_batch_is_cut_does_not_matter(logical_devices, teachers):
     def weights(devices, **options):
@@ -98,6 +99,7 @@ def test_how_the_batch_is_cut_does_not_matter(logical_devices, teachers):
     assert weights(logical_devices[:1], lanes=2) == pytest.approx(whole, 1e-5)
 
 
+@pytest.mark.slow
 def test_it_continues_exactly(logical_devices, tmp_path):
     path = tmp_path / "network-snapshot-000000.safetensors"
     weight = balance.BalancedWeight(half_life_images=30, interval_steps=2)
@@ -126,6 +128,7 @@ def test_it_moves_nothing_else(logical_devices):
         np.testing.assert_array_equal(value, expected.get(name, value), err_msg=name)
 
 
+@pytest.mark.slow
 def test_with_everything_it_must_go_with(logical_devices):
     def halved(images, weight):
         return 0.5 * schedules.constant(images, weight)

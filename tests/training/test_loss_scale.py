@@ -24,6 +24,7 @@ def make(logical_devices, **options):
     return tiny_training.make(tiny_training.toy(), logical_devices[:1], goal, **options)
 
 
+@pytest.mark.slow
 def test_scale_changes_no_number_grows_and_retreats(logical_devices, tmp_path):
     plain = make(logical_devices)
     scaled = make(logical_devices, loss_scale=loss_scale.LossScale(2.0, growth_steps=2))

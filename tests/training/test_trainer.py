@@ -334,6 +334,7 @@ def test_lanes_cut_every_microbatch(logical_devices):
     assert found["g_reg"] == (4, 4)  # half the batch of 8
 
 
+@pytest.mark.slow
 def test_two_lanes_equal_two_microbatches(logical_devices):
     goal = dict(r1_gamma=1.0, path_length_weight=2.0, guidance_weight=0.5)
     found = []
