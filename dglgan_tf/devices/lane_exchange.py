@@ -61,7 +61,9 @@ def _differentiable(value, call, lane):
             gathered = _differentiable(upstream, f"gradient of {call}", lane)
             return tf.reduce_sum(gathered, axis=0)[lane.index]
 
-        return lane.tracing.exchange(lane.index, value, call), gradient
+        gathered = lane.tracing.exchange(lane.index, value, call)
+        # TensorFlow looks for variables behind a result: not through all other lanes.
+        return tf.stop_gradient(gathered), gradient
 
     return run(value)
 

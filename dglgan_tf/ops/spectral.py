@@ -25,26 +25,23 @@ def power_step(kernel, u, eps: float, rows: bool = False):
     """
     matrix = _matrix(kernel, rows)
     fixed = tf.stop_gradient(matrix)
-    v = _normalize(_matvec(fixed, u, transpose=rows), eps)
-    u = _normalize(_matvec(fixed, v, transpose=not rows), eps)
+    # Columns all the way: fewer operations than vectors, and there are many layers.
+    v = _normalize(tf.matmul(fixed, tf.expand_dims(u, 1), transpose_a=rows), eps)
+    u = _normalize(tf.matmul(fixed, v, transpose_a=not rows), eps)
     v, u = tf.stop_gradient(v), tf.stop_gradient(u)
-    sigma = tf.reduce_sum(_matvec(matrix, v, transpose=not rows) * u)
-    return sigma, u, v
+    sigma = tf.reduce_sum(tf.matmul(matrix, v, transpose_a=not rows) * u)
+    return sigma, tf.squeeze(u, 1), tf.squeeze(v, 1)
 
 
 def value(kernel, u, v, rows: bool = False):
     """Returns u W v, [], of given vectors [out] and [rest] without a power step."""
-    matrix = _matrix(kernel, rows)
-    return tf.reduce_sum(_matvec(matrix, v, transpose=not rows) * u)
+    product = tf.linalg.matvec(_matrix(kernel, rows), v, transpose_a=not rows)
+    return tf.reduce_sum(product * u)
 
 
 def _matrix(kernel, rows):
     return kernel if rows else tf.reshape(kernel, [-1, kernel.shape[-1]])
 
 
-def _normalize(vector, eps):
-    return vector / tf.maximum(tf.norm(vector), eps)
-
-
-def _matvec(matrix, vector, transpose):
-    return tf.linalg.matvec(matrix, vector, transpose_a=transpose)
+def _normalize(column, eps):
+    return column / tf.maximum(tf.sqrt(tf.reduce_sum(column * column)), eps)
