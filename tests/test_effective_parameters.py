@@ -21,6 +21,11 @@ FOLDER = gin_files.gin_roots()[0]
 PUBLISHED, TEACHER = ("biggan", "stylegan2_"), "biggan128_teacher.gin"
 # Made since then: what each changes in what the variants share.
 ADDED = {
+    "baselines/distribution_matching.gin": {
+        "DistributionMatching.features",
+        "Objective.guidance_weight",
+        "Objective.terms",
+    },
     "variants/balanced_weight.gin": {"Objective.guidance_weight"},
 }
 # In files of earlier versions weights were run directories, now they are stages.

@@ -7,6 +7,7 @@ import pytest
 
 from dglgan_tf.compat import tf
 from dglgan_tf.losses import distillation
+from dglgan_tf.metrics import kernel
 
 
 def softplus(value):
@@ -93,6 +94,30 @@ def test_perceptual_distance_compares_directions_of_features():
     np.testing.assert_allclose(value, expected, rtol=1e-4)
     same = distillation.perceptual(3.0 * teacher, teacher, features)
     np.testing.assert_allclose(same, [0.0, 0.0], atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (7, 5)])
+def test_distribution_distance_is_the_kernel_distance(shape):
+    student, teacher = normal(6, shape), normal(7, shape)
+    value = distillation.distribution_distance(student, teacher)
+    assert float(value) == pytest.approx(kernel.mmd2(student, teacher), rel=1e-5)
+    shuffled = distillation.distribution_distance(student, teacher[::-1].copy())
+    assert float(shuffled) == pytest.approx(float(value), rel=1e-5)
+    with tf.GradientTape() as tape:
+        x, y = tf.constant(student), tf.constant(teacher)
+        tape.watch([x, y])
+        value = distillation.distribution_distance(x, y)
+    to_student, to_teacher = tape.gradient(value, [x, y])
+    assert to_teacher is None
+    step = 1e-4 * normal(8, shape)
+    higher, lower = (kernel.mmd2(student + s * step, teacher) for s in (1, -1))
+    slope = float(tf.reduce_sum(to_student * step))
+    assert slope == pytest.approx((higher - lower) / 2, rel=1e-3)
+
+
+def test_distribution_distance_needs_two_samples():
+    with pytest.raises(ValueError, match="must be .N, C. with N >= 2"):
+        distillation.distribution_distance(normal(0, (1, 3)), normal(1, (1, 3)))
 
 
 def test_logit_alignment_is_the_cross_entropy():

@@ -9,6 +9,7 @@ from support import tiny_training as tiny
 from dglgan_tf.compat import tf
 from dglgan_tf.layers import taps, updates
 from dglgan_tf.losses import distillation, smoothing
+from dglgan_tf.metrics import kernel as kernel_distance
 from dglgan_tf.networks import stylegan2
 from dglgan_tf.training import game, penalties, scores
 from dglgan_tf.training.augmentation import adaptive, augment
@@ -112,6 +113,26 @@ def test_perceptual_compares_unit_features(networks, batch):
         "generator", networks, batch, g_terms.Perceptual(lambda: features)
     )
     assert metrics["perceptual"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_distribution_matching_compares_sets_of_embeddings(networks, batch):
+    student, teacher = images(networks, batch)
+
+    def features(x):
+        return [x, tf.reshape(x, [-1, 2, 2, 4])]
+
+    def embedding(x):
+        return x.reshape(-1, 4, 4).mean(1)
+
+    expected = kernel_distance.mmd2(embedding(student), embedding(teacher))
+    loss, metrics, _ = play(
+        "generator",
+        networks,
+        batch,
+        g_terms.DistributionMatching(lambda: features, 3.0),
+    )
+    assert metrics["distribution_matching"] == pytest.approx(expected, rel=1e-4)
+    assert loss == pytest.approx(metrics["adversarial"] + 3 * expected, rel=1e-4)
 
 
 def test_feature_l1_projects_the_students_features(networks, batch):

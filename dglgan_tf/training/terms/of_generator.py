@@ -80,6 +80,42 @@ class Perceptual(term.Term):
 
 @gin.configurable
 @dataclasses.dataclass(eq=False)
+class DistributionMatching(term.Term):
+    """Distance of the student's images to the teacher's as two sets (DiME, 2405.11614).
+
+    See `distillation.distribution_distance`. The embedding of an image is the mean over
+    positions of the deepest features. Each microbatch is a set of its own.
+
+    Attributes:
+      features: as of `Perceptual`; the last map of the list is used.
+      weight: of the term.
+    """
+
+    features: Callable = gin.REQUIRED
+    weight: float = 1.0
+    needs_teacher_generator = True
+
+    def build(self, networks):
+        """See `Term`; a dry run's networks have no weights, nor need features any."""
+        del networks
+        if not weightless.is_active():
+            self._features = self.features()
+
+    def _embedding(self, images):
+        deepest = tf.cast(self._features(images)[-1], tf.float32)
+        return tf.reduce_mean(deepest, axis=[1, 2])
+
+    def generator(self, microbatch):
+        """See `Term`."""
+        distance = distillation.distribution_distance(
+            self._embedding(microbatch.student_images),
+            self._embedding(microbatch.imitation.images),
+        )
+        return {self.name: (self.weight, distance)}
+
+
+@gin.configurable
+@dataclasses.dataclass(eq=False)
 class FeatureL1(projected.Projected):
     """Sum over blocks of mean |F - F_teacher| of the generators.
 
