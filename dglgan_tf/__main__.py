@@ -6,9 +6,11 @@
 
 import importlib
 import sys
+import textwrap
 from collections.abc import Sequence
 
 import dglgan_tf
+from dglgan_tf.cli import peers
 from dglgan_tf.foundation import sentences
 
 USER_ERROR = 2
@@ -49,11 +51,13 @@ def main(argv: Sequence[str]) -> int:
         print(f"dglgan_tf {dglgan_tf.__version__}")
         return 0
     name = given[0]
+    sys.argv = [f"dglgan {name}", *given[1:]]
+    if name not in COMMANDS and (ours := peers.command(name, given[1:])):
+        name, sys.argv[1:] = ours
     if name not in COMMANDS:
         hint = sentences.near(name, COMMANDS, 0.5) or "; dglgan --help lists them"
         print(f"dglgan: no command {sentences.short(name)!r}{hint}", file=sys.stderr)
         return USER_ERROR
-    sys.argv = [f"dglgan {name}", *given[1:]]
     importlib.import_module(f"dglgan_tf.{name}").entry()
     return 0
 
@@ -61,7 +65,11 @@ def main(argv: Sequence[str]) -> int:
 def _overview() -> str:
     width = max(map(len, COMMANDS))
     lines = [f"  {name:{width}}  {text}" for name, text in COMMANDS.items()]
-    return "\n".join([(__doc__ or "").strip(), "", "commands:", *lines])
+    others = "other tools' names of these: " + ", ".join(
+        name.replace("_", "-") for name in peers.COMMANDS
+    )
+    text = (__doc__ or "").strip()
+    return "\n".join([text, "", "commands:", *lines, "", *textwrap.wrap(others, 88)])
 
 
 def entry() -> None:

@@ -3,6 +3,7 @@
 What is judged: --run (its snapshots), --network (a file or SavedModel), or --images (a
 folder, zip or .npz of images). Against what: --data, the data of the run, or
 --real_stats (an .npz of pytorch-fid or clean-fid). Every score carries its protocol.
+Two folders, `dglgan evaluate IMAGES REALS`, are compared by the FID of all images.
 """
 
 import os
@@ -37,7 +38,8 @@ _METRICS = flags.DEFINE_list(
     "metrics",
     ["kid5k_full[efficientnet_lite0]"],
     "Names such as fid50k_full, kid50k_full, is50k, pr50k3_full, dc10k5, ifid5k_full, "
-    "ppl2_wend; [efficientnet_lite0] after a name needs no download.",
+    "ppl2_wend; [efficientnet_lite0] after a name needs no download. Without a "
+    "number (fid, kid, is, pr, dc): all --images against all real ones.",
 )
 _INCEPTION = flags.DEFINE_string("inception", None, "Weight file of Inception-v3.")
 _VGG16 = flags.DEFINE_string("vgg16", None, "Weight file of VGG16.")
@@ -83,7 +85,7 @@ _FORCE = flags.DEFINE_bool("force", False, "Compare scores of different protocol
 
 def main(argv) -> int:
     """Judges what the flags name and prints a line for each score."""
-    del argv
+    _two_sets(argv[1:])
     given = [f.name for f in (_RUN, _NETWORK, _IMAGES) if f.value is not None]
     if len(given) != 1 and not (_SAVE_STATS.value and not given):
         raise ValueError(
@@ -91,32 +93,56 @@ def main(argv) -> int:
         )
     if _CONTINUOUS.value and _RUN.value is None:
         raise ValueError("--continuous watches a run: give --run")
-    judge = _judge()
+    images = None if _IMAGES.value is None else _open_images()
+    judge = _judge(images)
     try:
         if _SAVE_STATS.value:
             _save_statistics(judge)
         if _RUN.value is not None:
             _judge_run(judge)
         elif given:
-            _report(judge, _subject(judge, _NETWORK.value), _folder())
+            _report(judge, images or _subject(judge, _NETWORK.value), _folder())
     finally:
         judge.close()
     return 0
 
 
-def _judge():
-    """Opens the judge that the flags describe."""
+def _two_sets(given):
+    """Takes `IMAGES REALS` as pytorch-fid does: the FID of all images."""
+    if not given:
+        return
+    if len(given) != 2:
+        raise ValueError(
+            f"unexpected argument {given[0]!r}: options start with --, and sets of "
+            "images are two: IMAGES REALS"
+        )
+    flags.FLAGS.images, flags.FLAGS.data = given
+    if flags.FLAGS["metrics"].using_default_value:
+        flags.FLAGS.metrics = ["fid"]
+
+
+def _open_images():
+    from dglgan_tf.evaluation import reals
+
+    return reals.open_images(_IMAGES.value)
+
+
+def _judge(images=None):
+    """Opens the judge that the flags describe; `images` are what is judged."""
     from dglgan_tf.data import sources
     from dglgan_tf.evaluation import judge, reals
+    from dglgan_tf.metrics import names
 
     if _REAL_STATS.value is not None:
         real = reals.statistics(_REAL_STATS.value)
     elif (_DATA.value or "").endswith(".npz"):
-        real = reals.image_file(_DATA.value)
+        real = reals.real_file(_DATA.value)
     elif _DATA.value is not None:
         real = sources.open_source(_DATA.value)
     elif _RUN.value is not None:
         real = reals.of_run(_RUN.value)
+    elif _NETWORK.value is not None and reals.run_of(_NETWORK.value):
+        real = reals.of_run(reals.run_of(_NETWORK.value))
     else:
         raise ValueError("no real images: give --data or --real_stats")
     arguments: dict[str, dict] = {}
@@ -128,9 +154,12 @@ def _judge():
     if _RESIZE.value is not None:
         for name in ("inception", "vgg16", "efficientnet_lite0"):
             arguments.setdefault(name, {})["resize_mode"] = _RESIZE.value
+    metrics = _METRICS.value
+    if images is not None:
+        metrics = [names.counted(name, images.count) for name in metrics]
     return judge.open_judge(
         real,
-        _METRICS.value,
+        metrics,
         mirror=_MIRROR.value,
         labels=_LABELS.value,
         cache=_cache_folder(),
@@ -148,11 +177,7 @@ def _cache_folder() -> str:
 
 
 def _subject(judge, name, strategy=None):
-    """Returns what is judged: the generator of a name, or --images."""
-    from dglgan_tf.evaluation import reals
-
-    if name is None:
-        return reals.open_images(_IMAGES.value)
+    """Returns the generator of a name, to be judged."""
     return judge.subject(
         name,
         truncation=_TRUNC.value,
@@ -272,7 +297,7 @@ def _to_tensorboard(folder, found, seen):
 
 def entry() -> None:
     """Console script."""
-    command_line.run_entry(main)
+    command_line.run_entry(main, arguments=2)
 
 
 if __name__ == "__main__":

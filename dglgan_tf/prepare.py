@@ -152,17 +152,8 @@ def main(argv) -> None:
     (_look if _CHECK.value else _convert)(found)
 
 
-def _underscored(argument: str) -> str:
-    """Returns --resize-filter=box as --resize_filter=box, the way absl wants it."""
-    if not argument.startswith("--"):
-        return argument
-    name, equals, value = argument[2:].partition("=")
-    return f"--{name.replace('-', '_')}{equals}{value}"
-
-
 def entry() -> None:
     """Console script."""
-    sys.argv[1:] = map(_underscored, sys.argv[1:])
     command_line.run_entry(main)
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import json
+import re
 
 import numpy as np
 import pytest
@@ -74,10 +75,10 @@ def command(tmp_path, monkeypatch, capsys):
     if not flags.FLAGS.is_parsed():
         flags.FLAGS.mark_as_parsed()
 
-    def call(**given):
+    def call(words=(), **given):
         given = {"cache": str(tmp_path / "cache"), "metrics": [ASKED]} | given
         with flagsaver.flagsaver(**given):
-            assert evaluate.main([]) == 0
+            assert evaluate.main(["evaluate", *words]) == 0
         return capsys.readouterr().out
 
     return call
@@ -359,3 +360,29 @@ def test_truncation_and_noise_are_part_of_the_protocol(styled, command, tmp_path
     assert "real" not in lines["ppl2_6_wend"]["protocol"]
     with pytest.raises(ValueError, match="batch_norm='moving' must be one of"):
         subjects.make(str(styled), batch_norm="moving")
+
+
+def test_two_sets_as_pytorch_fid_takes_them(command, tmp_path):
+    """All images of both sides; statistics in place of the second."""
+    made = np.random.RandomState(0).randint(0, 255, [60, 32, 32, 1], np.uint8)
+    np.savez(tmp_path / "a.npz", images=made)
+    np.savez(tmp_path / "b.npz", images=made[:50])
+    stats = str(tmp_path / "stats.npz")
+    metric = "fid[efficientnet_lite0]"
+    same = command(words=("a.npz", "a.npz"), metrics=[metric])
+    assert "fid60_full" in same
+    other = command(words=("a.npz", "b.npz"), metrics=[metric], save_stats=stats)
+    stored = command(words=("a.npz", stats), metrics=[metric])
+    said = [text.splitlines()[-1].split("] ")[1] for text in (same, other, stored)]
+    value = [float(re.match(r"[\d.e-]+", text)[0]) for text in said]
+    assert abs(value[0]) < 1e-3 < value[1] == pytest.approx(value[2], rel=1e-5)
+    with pytest.raises(ValueError, match="unexpected argument 'a'"):
+        command(words=("a",))
+
+
+def test_bare_names_count_the_images():
+    for name, wanted in [
+        ("fid", "fid7_full"), ("kid[x]", "kid7_full[x]"), ("is", "is7"),
+        ("pr", "pr7_full"), ("fid50k", "fid50k"), ("ifid", "ifid"),
+    ]:  # fmt: skip
+        assert names.counted(name, 7) == wanted

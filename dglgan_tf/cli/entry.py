@@ -11,6 +11,7 @@ from pathlib import Path
 
 from absl import app, flags, logging
 
+from dglgan_tf.cli import peers
 from dglgan_tf.foundation import sentences
 
 USER_ERROR = 2
@@ -54,23 +55,47 @@ def _parse_flags(main, argv):
         print(_help(main))
         sys.exit(0)
     try:
-        left = flags.FLAGS(argv)
+        said, notes = peers.translate(argv[1:], _known())
+        for note in notes:
+            print(f"note: {note}", file=sys.stderr)
+        left = flags.FLAGS([argv[0], *said])
         for name in flags.FLAGS:
             value = flags.FLAGS[name].value
             if isinstance(value, float) and not math.isfinite(value):
                 raise flags.Error(f"--{name}={value} must be a finite number")
         return left
-    except flags.Error as error:
+    except flags.UnrecognizedFlagError as error:
+        name = str(error.flagname)
+        near = sentences.near(f"--{name.replace('-', '_')}", _own_flags(), 0.6)
+        hint = near or "; --help lists the flags"
+        sys.exit(_complain(ValueError(f"unknown flag --{name}{hint}")))
+    except (flags.Error, ValueError) as error:
         sys.exit(_complain(error))
+
+
+def _known() -> dict[str, bool]:
+    """Returns {flag: whether it is a switch} of all flags."""
+    return {name: bool(flags.FLAGS[name].boolean) for name in flags.FLAGS}
+
+
+def _own_modules() -> list[str]:
+    """Returns the modules whose flags are the command's own, not the libraries'."""
+    modules = flags.FLAGS.flags_by_module_dict()
+    return [name for name in modules if name == sys.argv[0] or "dglgan_tf" in name]
+
+
+def _own_flags() -> list[str]:
+    """Returns the names of the command's own flags, with their dashes."""
+    defined = flags.FLAGS.flags_by_module_dict()
+    return [f"--{flag.name}" for name in _own_modules() for flag in defined[name]]
 
 
 def _help(main):
     """Returns the command's text and its flags, not those of the libraries."""
     lines = [(sys.modules[main.__module__].__doc__ or "").strip(), "", "flags:"]
-    for module in flags.FLAGS.flags_by_module_dict():
-        if module == sys.argv[0] or "dglgan_tf" in module:
-            text = flags.FLAGS.module_help(module).strip("\n")
-            lines.append(text.split("\n", 1)[1])  # the first line is the module
+    for module in _own_modules():
+        text = flags.FLAGS.module_help(module).strip("\n")
+        lines.append(text.split("\n", 1)[1])  # the first line is the module
     return "\n".join([*lines, "", "--helpfull lists every flag."])
 
 

@@ -13,11 +13,18 @@ from pathlib import Path
 
 from absl import flags
 
+from dglgan_tf.cli import presets
+
 CONFIGURATIONS = (
     "auto", "stylegan2", "paper256", "paper512", "paper1024", "cifar", "biggan",
 )  # fmt: skip
 FITS = {"crop": "center-crop", "pad": "pad", "stretch": "stretch"}
 _TICK_IMAGES = 4000
+_PARTS = ("blit", "geometry", "color", "bands", "noise", "cutout")
+_PIPES = {  # how many of the parts, or which one
+    "blit": ["blit"], "geom": ["geometry"], "color": ["color"], "filter": ["bands"],
+    "noise": ["noise"], "cutout": ["cutout"],
+} | {f"bg{'cfnc'[:n]}": list(_PARTS[: n + 2]) for n in range(5)}  # fmt: skip
 _TEXT, _LIST, _CHOICE = flags.DEFINE_string, flags.DEFINE_list, flags.DEFINE_enum
 _COUNT, _NUMBER, _SWITCH = flags.DEFINE_integer, flags.DEFINE_float, flags.DEFINE_bool
 _FLAGS = (  # kind, name, help, then the smallest (and largest) value or the choices
@@ -35,6 +42,7 @@ _FLAGS = (  # kind, name, help, then the smallest (and largest) value or the cho
     (_CHOICE, "fit", "How other sizes become square.", sorted(FITS)),
     (_CHOICE, "aug", "What discriminators see.", ["noaug", "ada", "diffaugment"]),
     (_NUMBER, "target", "ADA's target value.", 0.0, 1.0),
+    (_CHOICE, "augpipe", "What ADA changes; default: bgc.", list(_PIPES)),
     (_COUNT, "freezed", "Freeze so many blocks of the discriminator.", 0),
     (_TEXT, "resume_from", "Weights or run to start from."),
     (_LIST, "teacher", "Weights of teachers, which guide the student."),
@@ -47,63 +55,7 @@ _FLAGS = (  # kind, name, help, then the smallest (and largest) value or the cho
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class Preset:
-    """Settings of one `--cfg` for a StyleGAN2.
-
-    Attributes:
-      batch: images of a step, over all devices.
-      kimg: length in thousands of images.
-      group: samples of a minibatch-std group.
-      channel_base: channels at 1x1 of the width rule.
-      learning_rate: of both networks.
-      gamma: weight of R1.
-      ema_kimg: half-life of the average.
-      ramp: bounds that half-life by this share of the images seen; None = not.
-      mapping_layers: depth of the mapping network.
-    """
-
-    batch: int
-    kimg: int
-    group: int
-    channel_base: int
-    learning_rate: float
-    gamma: float
-    ema_kimg: float
-    ramp: float | None
-    mapping_layers: int
-
-
 _MOST_KIMG = 1e9  # a number that a training can count
-_PUBLISHED = {
-    "stylegan2": Preset(32, 25000, 4, 32768, 0.002, 10.0, 10, None, 8),
-    "paper256": Preset(64, 25000, 8, 16384, 0.0025, 1.0, 20, None, 8),
-    "paper512": Preset(64, 25000, 8, 32768, 0.0025, 0.5, 20, None, 8),
-    "paper1024": Preset(32, 25000, 4, 32768, 0.002, 2.0, 10, None, 8),
-    "cifar": Preset(64, 100000, 32, 32768, 0.0025, 0.01, 500, 0.05, 2),
-}
-
-
-def automatic(resolution: int, batch: int | None = None, devices: int = 1) -> Preset:
-    """Returns the `auto` preset for a resolution, as stylegan2-ada-pytorch has it.
-
-    Args:
-      resolution: of the images.
-      batch: overrides its batch, on which gamma and the half-life depend.
-      devices: replicas.
-    """
-    batch = batch or max(min(devices * min(4096 // resolution, 32), 64), devices)
-    return Preset(
-        batch=batch,
-        kimg=25000,
-        group=max(min(batch // devices, 4), 1),
-        channel_base=32768 if resolution >= 512 else 16384,
-        learning_rate=0.002 if resolution >= 1024 else 0.0025,
-        gamma=0.0002 * resolution**2 / batch,
-        ema_kimg=batch * 10 / 32,
-        ramp=0.05,
-        mapping_layers=2,
-    )
 
 
 def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
@@ -187,7 +139,7 @@ def _direct(values) -> list[str]:
         found.append(f"Schedule.total_images = {round(1000 * values.kimg)}")
     bind("gamma", "Objective.r1_gamma = {}")
     bind("mirror", "make_dataset.mirror = {}")
-    found += _augmentation(values.aug, values.target)
+    found += _augmentation(values.aug, values.target, values.augpipe)
     bind("freezed", "Trainer.freeze_d_blocks = {}")
     bind("resume_from", "train.initialize_from = {!r}")
     bind("teacher", "train.teachers = {}")
@@ -196,14 +148,15 @@ def _direct(values) -> list[str]:
         found.append(f"Schedule.snapshot_every_images = {values.snap * _TICK_IMAGES}")
     bind("metrics", "Evaluation.metrics = {}")
     if values.gpus is not None:
-        found.append(f"train.devices = {[f'GPU:{i}' for i in range(values.gpus)]}")
+        found += ["train.devices = @first_gpus()", f"first_gpus.count = {values.gpus}"]
     bind("seed", "train.seed = {}")
     return found
 
 
-def _augmentation(kind, target) -> list[str]:
-    if target is not None and kind not in (None, "ada"):
-        raise ValueError(f"--target goes with --aug=ada, not with --aug={kind}")
+def _augmentation(kind, target=None, pipe=None) -> list[str]:
+    for name, value in (("target", target), ("augpipe", pipe)):
+        if value is not None and kind not in (None, "ada"):
+            raise ValueError(f"--{name} goes with --aug=ada, not with --aug={kind}")
     if kind == "noaug":
         return ["Objective.augment = None"]
     if kind == "diffaugment":
@@ -211,8 +164,11 @@ def _augmentation(kind, target) -> list[str]:
             "Objective.augment = @Augmentation()",
             "Augmentation.transform = @augment.diffaugment",
         ]
-    if kind == "ada" or target is not None:
+    if kind == "ada" or target is not None or pipe is not None:
+        chosen = _PIPES[pipe or "bgc"]
+        parts = [f"ada.augment.{n} = {float(n in chosen)}" for n in _PARTS]
         return [
+            *(parts if pipe is not None else []),
             "Objective.augment = @Augmentation()",
             "Augmentation.transform = @ada.augment",
             f"Augmentation.target = {0.6 if target is None else target}",
@@ -284,9 +240,9 @@ def _common(values, facts) -> list[str]:
 
 
 def _stylegan2(values, facts, name) -> list[str]:
-    preset = _PUBLISHED.get(name)
+    preset = presets.PUBLISHED.get(name)
     if preset is None:
-        preset = automatic(facts.resolution, values.batch, values.gpus or 1)
+        preset = presets.automatic(facts.resolution, values.batch, values.gpus or 1)
     found = _common(values, facts) + [
         f"WIDTH_DIVISOR = {values.width or 1}",
         f"CHANNEL_BASE = {preset.channel_base}",
@@ -305,7 +261,7 @@ def _stylegan2(values, facts, name) -> list[str]:
             "StyleGAN2Generator.style_mixing_prob = 0.0",
             "StyleGAN2Discriminator.architecture = 'orig'",
         ]
-    return found + (_augmentation("ada", None) if values.aug is None else [])
+    return found + (_augmentation("ada") if values.aug is None else [])
 
 
 def _biggan(values, facts) -> list[str]:

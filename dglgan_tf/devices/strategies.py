@@ -7,6 +7,9 @@ import functools
 import threading
 from collections.abc import Callable, Sequence
 
+import gin
+from absl import logging
+
 from dglgan_tf import compat
 from dglgan_tf.compat import tf
 from dglgan_tf.config import bindings
@@ -49,6 +52,19 @@ def make(
     if strategy.num_replicas_in_sync > 1:
         check(strategy)
     return strategy
+
+
+@gin.configurable
+def first_gpus(count: int = 1) -> list[str] | None:
+    """Returns the names of the first GPUs; None, with a note, where there is none.
+
+    Args:
+      count: how many; a number that is not here is refused by `make`.
+    """
+    if tf.config.list_physical_devices("GPU"):
+        return [f"GPU:{i}" for i in range(count)]
+    logging.info("note: --gpus=%d and this machine has none: the CPU trains", count)
+    return None
 
 
 def _one_host(devices):

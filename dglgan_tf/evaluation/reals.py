@@ -52,7 +52,9 @@ def stored_images(
         "mirror": mirror,
         "order_seed": seed,
     }
-    return image_sets.StoredImages(batches, protocol, source.fingerprint())
+    return image_sets.StoredImages(
+        batches, protocol, source.fingerprint(), source.num_examples
+    )
 
 
 def image_file(path) -> image_sets.StoredImages:
@@ -89,7 +91,7 @@ def image_file(path) -> image_sets.StoredImages:
             yield pixels[part], None if labels is None else labels[part]
 
     digest = hashlib.sha256(np.ascontiguousarray(pixels)).hexdigest()[:16]
-    return image_sets.StoredImages(batches, {"file": path.name}, digest)
+    return image_sets.StoredImages(batches, {"file": path.name}, digest, len(pixels))
 
 
 def open_images(name: str) -> image_sets.StoredImages:
@@ -99,6 +101,16 @@ def open_images(name: str) -> image_sets.StoredImages:
     return stored_images(sources.open_source(name))
 
 
+def real_file(path) -> image_sets.StoredImages | image_sets.StoredStatistics:
+    """Returns the real side that an `.npz` file holds: statistics, or images."""
+    if Path(path).is_file():
+        npz_files.check(path)
+        with np.load(path, allow_pickle=False) as file:
+            if {"mu", "sigma"} <= set(file.files):
+                return statistics(path)
+    return image_file(path)
+
+
 def statistics(path) -> image_sets.StoredStatistics:
     """Returns the statistics of an `.npz` file of pytorch-fid, clean-fid or ours."""
     moments, features = statistics_file.read(path)
@@ -106,6 +118,12 @@ def statistics(path) -> image_sets.StoredStatistics:
     return image_sets.StoredStatistics(
         moments, features, {"statistics": Path(path).name}, digest
     )
+
+
+def run_of(network: str) -> Path | None:
+    """Returns the run that a network is, or lies in; None for others."""
+    folders = (Path(network), Path(network).parent)
+    return next((f for f in folders if (f / run_directory.MARKER).is_file()), None)
 
 
 def of_run(run_dir) -> data_base.Source:

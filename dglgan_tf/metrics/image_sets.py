@@ -45,11 +45,13 @@ class StoredImages:
         must be shuffled (with a fixed seed) where metrics take only the first images.
       protocol: what they are: data set, split, mirror, order.
       fingerprint: changes when the images change; None = statistics are not cached.
+      count: how many there are; None = not known.
     """
 
     batches: Callable[[], Batches]
     protocol: dict = dataclasses.field(default_factory=dict)
     fingerprint: str | None = None
+    count: int | None = None
 
     def draw(self, count: int | None, balanced: bool = False, seed: int = 0) -> Batches:
         """Yields the stored images, all of them: (images [n, H, W, C], labels [n]).

@@ -72,6 +72,20 @@ def bare_extractor(kind: str) -> str:
     return _BARE.get(kind, "inception")
 
 
+def counted(name: str, images: int) -> str:
+    """Returns a bare kind as the metric of so many images against all real ones.
+
+    Args:
+      name: `fid`, `kid[efficientnet_lite0]`, ...; other names come back as they are.
+      images: that are judged.
+    """
+    kind, bracket, extractor = name.partition("[")
+    if kind not in KINDS or kind == "ifid":
+        return name
+    full = "" if kind == "is" else "_full"
+    return f"{kind}{images}{full}{bracket}{extractor}"
+
+
 def parse(name: str, extractor: str | None = None) -> Metric:
     """Returns the metric of a name.
 

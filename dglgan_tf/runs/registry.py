@@ -10,6 +10,7 @@ import inspect
 import gin
 
 from dglgan_tf.data import augmentation, pipeline, sources  # noqa: F401
+from dglgan_tf.devices import strategies  # noqa: F401
 from dglgan_tf.losses import (
     adversarial,
     distillation,

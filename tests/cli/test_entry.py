@@ -46,7 +46,7 @@ def test_help_needs_no_tensorflow_and_lists_all_flags(blocked):
     [
         (
             ["--gin_fil=x"],
-            "Unknown command line flag 'gin_fil'. Did you mean: gin_file",
+            "unknown flag --gin_fil; did you mean --gin_file",
         ),
         (
             ["biggan128.gin"],

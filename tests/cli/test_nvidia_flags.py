@@ -7,9 +7,12 @@ from absl import flags
 from PIL import Image
 from support import commands
 
-from dglgan_tf.cli import nvidia_flags
-from dglgan_tf.config import gin_files
+from dglgan_tf.cli import nvidia_flags, presets
+from dglgan_tf.compat import tf
+from dglgan_tf.config import bindings, gin_files
 from dglgan_tf.foundation import run_directory
+from dglgan_tf.networks import base, stylegan2, weightless
+from dglgan_tf.runs import registry
 
 FILES = ["families/stylegan2.gin"]
 
@@ -41,25 +44,70 @@ def pictures(tmp_path_factory):
     [
         # stylegan2-ada-pytorch, `auto`, one GPU: batch min(4096/res, 32),
         # gamma 0.0002 res^2 / batch.
-        (32, 32, 0.0064, 0.0025, 16384),
+        # The widths below 256 px are ours: 64 channels at full size.
+        (32, 32, 0.0064, 0.0025, 2048),
+        (64, 32, 0.0256, 0.0025, 4096),
         (256, 16, 0.8192, 0.0025, 16384),
         (512, 8, 6.5536, 0.0025, 32768),
         (1024, 4, 52.4288, 0.002, 32768),
     ],
 )
 def test_automatic_follows_the_resolution(resolution, batch, gamma, rate, base):
-    found = nvidia_flags.automatic(resolution)
+    found = presets.automatic(resolution)
     assert found.batch == batch
     assert found.gamma == pytest.approx(gamma, rel=1e-12)
     assert (found.learning_rate, found.channel_base) == (rate, base)
     assert found.ema_kimg == pytest.approx(batch * 10 / 32)
 
 
+def test_auto_is_in_proportion_to_the_images():
+    """At 32 px its generator had 19.9 million parameters."""
+    found = {}
+    for resolution in (32, 64, 128, 256):
+        preset = presets.automatic(resolution)
+        with weightless.weightless():
+            made = stylegan2.StyleGAN2Generator(
+                resolution=resolution,
+                channel_base=preset.channel_base,
+                mapping_layers=preset.mapping_layers,
+            )
+        found[resolution] = base.count_parameters(made) / 1e6
+    assert found[32] < 8 and found[256] == pytest.approx(23.19, abs=0.01)
+    assert list(found.values()) == sorted(found.values())
+
+
+@pytest.mark.parametrize(
+    "pipe, wanted",
+    [
+        ("blit", [1, 0, 0, 0, 0, 0]),
+        ("geom", [0, 1, 0, 0, 0, 0]),
+        ("bg", [1, 1, 0, 0, 0, 0]),
+        ("bgc", [1, 1, 1, 0, 0, 0]),
+        ("bgcfn", [1, 1, 1, 1, 1, 0]),
+        ("bgcfnc", [1, 1, 1, 1, 1, 1]),
+    ],
+)
+def test_augpipe_names_the_parts_of_ada(pipe, wanted):
+    values = given(f"--gin_file={FILES[0]}", "--data=x", f"--augpipe={pipe}")
+    gin_files.parse(*nvidia_flags.from_flags(values))
+    parts = ("blit", "geometry", "color", "bands", "noise", "cutout")
+    assert [gin.query_parameter(f"ada.augment.{n}") for n in parts] == wanted
+
+
+def test_gpus_on_a_machine_without_one_is_a_note_and_the_cpu():
+    if tf.config.list_physical_devices("GPU"):
+        pytest.skip("there is a GPU")
+    registry.register()
+    values = given(f"--gin_file={FILES[0]}", "--data=x", "--gpus=1")
+    gin_files.parse(*nvidia_flags.from_flags(values))
+    assert bindings.value("train", "devices", 0) is None
+
+
 def test_gamma_and_half_life_follow_the_batch_that_is_given():
-    found = nvidia_flags.automatic(128, batch=8)
+    found = presets.automatic(128, batch=8)
     assert (found.batch, found.gamma) == (8, pytest.approx(0.0002 * 128**2 / 8))
     assert (found.ema_kimg, found.group) == (2.5, 4)
-    assert nvidia_flags.automatic(128, batch=8, devices=4).group == 2
+    assert presets.automatic(128, batch=8, devices=4).group == 2
 
 
 def test_flags_win_over_files():
@@ -114,6 +162,7 @@ def test_names_of_any_characters_reach_gin(name):
         (["--data={}", "--fit=crop", "--resolution=24"], "a power of two"),
         (["--data={}", "--kimg=0"], "--kimg=0 must be positive"),
         (["--data={}", "--aug=noaug", "--target=0.5"], "--target goes with --aug=ada"),
+        (["--data={}", "--aug=noaug", "--augpipe=bg"], "--augpipe goes with"),
         (["--data={}", "--fit=crop", "--cfg=biggan", "--gamma=1"], "--gamma belongs"),
         (["--data={}", "--fit=crop", "--cfg=biggan", "--width=7"], "must divide 64"),
         (["--data={}", "--gin_file=a.gin", "--cfg=auto"], "both say what to train"),
