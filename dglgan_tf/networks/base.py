@@ -32,6 +32,29 @@ class Network(keras.Model):
         """Whether a training-mode call reduces over replicas (rules out XLA there)."""
         return False
 
+    def __call__(self, inputs, *args, **kwargs):
+        """Calls the network: (z, labels), (images, labels), or both in one list.
+
+        `predict([z, labels])` of Keras gives its parts as one argument.
+        """
+        if isinstance(inputs, (list, tuple)):
+            return super().__call__(*inputs, *args, **kwargs)
+        return super().__call__(inputs, *args, **kwargs)
+
+    def build(self, input_shape=None):
+        """Makes nothing: the constructor has made the weights."""
+        del input_shape
+        self.built = True
+
+    def fit(self, *args, **kwargs):
+        """Raises NotImplementedError: one network of a pair is not fitted alone."""
+        del args, kwargs
+        raise NotImplementedError(
+            f"a {type(self).__name__} is trained against other networks, not by fit: "
+            "call api.compress(student, [teacher_discriminator], images), or train a "
+            "gin file with python -m dglgan_tf.train"
+        )
+
     def _set_options(self, config) -> None:
         """Sets one attribute for each field of a configuration."""
         for field in dataclasses.fields(config):

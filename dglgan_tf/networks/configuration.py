@@ -58,6 +58,7 @@ def configured_by(config_class: type) -> Callable[[type], type]:
             for name in others:
                 rest.update(rest.pop(name, {}))
             build(rest.pop("self"), config, **rest)
+            self.built = True  # Keras: all weights are there
 
         __init__.__signature__ = signature
         __init__.__annotations__ = {field.name: field.type for field in fields}

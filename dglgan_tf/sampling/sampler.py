@@ -58,11 +58,13 @@ class Sampler:
       generate: (z [N, z_dim], labels [N] int32 or None, truncation or None,
         seed [2] int32) -> float32 [N, H, W, C]; a fixed N is traced once.
       source: where it came from, for messages.
+      network: the Keras model; None of an export.
     """
 
     facts: Facts
     generate: Callable
     source: str = ""
+    network: base.Generator | None = None
 
     def images(self, seeds, labels=None, truncation=None, batch: int = 32):
         """Draws one image for each seed.
@@ -215,7 +217,7 @@ def from_network(network: base.Generator, noise="const", info=None, source=""):
             programs[key] = _program(network, facts, given, weights)
         return programs[key](*given.values())
 
-    return Sampler(facts, call, str(source))
+    return Sampler(facts, call, str(source), network)
 
 
 def _program(network, facts, given, weights):
