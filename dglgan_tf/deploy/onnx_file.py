@@ -1,7 +1,7 @@
 """ONNX files of a generator; needs the extra `export` (tf2onnx and onnxruntime).
 
 Inputs and output carry the names of the SavedModel's signature `generate_float`; the
-batch size is open unless one is given.
+batch size is open unless one is given, and `truncation_psi` may be left out.
 """
 
 import logging
@@ -10,11 +10,12 @@ import warnings
 import numpy as np
 
 from dglgan_tf.compat import tf
-from dglgan_tf.deploy import parts
+from dglgan_tf.deploy import description, parts
 from dglgan_tf.foundation import optional_packages
 from dglgan_tf.sampling import constants
 
 OPSET = 18
+_FLOAT = 1  # TensorProto.FLOAT
 
 
 def require(package: str):
@@ -59,6 +60,8 @@ def convert(network, facts, batch: int | None = None, part=None) -> bytes:
     finally:
         noisy.disabled = level
     _rename(model, {spec.name for spec in inputs}, part.output)
+    _describe(model, facts, part)
+    _default(model, facts.untruncated)
     return model.SerializeToString()
 
 
@@ -77,6 +80,31 @@ def _rename(model, inputs, output) -> None:
         node.output[:] = [names.get(name, name) for name in node.output]
 
 
+def _describe(model, facts, part) -> None:
+    """Names the open dimension, says what the file is, drops unused operator sets."""
+    for item in (*model.graph.input, *model.graph.output):
+        dims = item.type.tensor_type.shape.dim
+        if len(dims) and not dims[0].HasField("dim_value"):
+            dims[0].dim_param = "batch"
+    used = {node.domain for node in model.graph.node}
+    kept = [s for s in model.opset_import if s.domain in ("", *used)]
+    del model.opset_import[:]
+    model.opset_import.extend(kept)
+    model.producer_name = "dglgan_tf"
+    model.graph.name = part.name
+    entries = description.entries(facts)
+    for name, text in entries.items():
+        model.metadata_props.add(key=name, value=text)
+
+
+def _default(model, untruncated) -> None:
+    """Lets callers leave out `truncation_psi`: an initializer of an input's name."""
+    names = {item.name for item in model.graph.input}
+    if "truncation_psi" in names:
+        value = model.graph.initializer.add(name="truncation_psi", data_type=_FLOAT)
+        value.float_data.append(untruncated)
+
+
 def open_file(content: bytes, threads: int = 1):
     """Returns {input: array} -> float32 array [N, ...] of `parts.Part.output`.
 
@@ -92,7 +120,8 @@ def open_file(content: bytes, threads: int = 1):
     session = onnxruntime.InferenceSession(
         content, options, providers=["CPUExecutionProvider"]
     )
-    sizes = {item.name: item.shape for item in session.get_inputs()}
+    inputs = [*session.get_inputs(), *session.get_overridable_initializers()]
+    sizes = {item.name: item.shape for item in inputs}
     first = next(shape[0] for shape in sizes.values() if shape)
     batch = first if isinstance(first, int) else None
     (output,) = (item.name for item in session.get_outputs())

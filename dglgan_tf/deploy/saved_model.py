@@ -6,6 +6,11 @@ Signatures (inputs by name; `labels` only where there are classes):
 and, where the generator has style vectors,
   map(z, labels, truncation_psi) -> ws: float32 [N, num_ws, w_dim]
   synthesize(ws) -> images: float32 [N, H, W, C]
+
+The attribute `call` is a function of positional tensors and returns plain ones, for
+`keras.layers.TFSMLayer` of Keras 3 and for `loaded.call(z)`:
+  call(z, labels=None, truncation_psi=None) -> images: float32 [N, H, W, C]
+Without labels image i is of class i, counted round.
 """
 
 import dataclasses
@@ -82,6 +87,7 @@ def write(folder, network, facts: sampler.Facts, info: dict) -> None:
         )
         functions["synthesize"] = lambda **given: {"images": made(given)}
     module.weights = weights.variables()
+    module.call = _endpoint(generate, facts)
     signatures = {
         name: tf.function(function, autograph=False).get_concrete_function(
             **{spec.name: spec for spec in inputs[name]}
@@ -94,6 +100,30 @@ def write(folder, network, facts: sampler.Facts, info: dict) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"facts": dataclasses.asdict(facts), "info": info}, indent=2)
     path.write_text(text + "\n", encoding="utf-8")
+
+
+def _endpoint(generate, facts):
+    """Returns call(z, labels=None, truncation_psi=None), traced for each way to call.
+
+    Args:
+      generate: {input name: tensor} -> images.
+      facts: of the generator.
+    """
+
+    def call(z, labels=None, truncation_psi=None):
+        psi = facts.untruncated if truncation_psi is None else truncation_psi
+        given = {"z": z, "truncation_psi": tf.cast(psi, tf.float32)}
+        if facts.num_classes:
+            rows = tf.range(tf.shape(z)[0]) if labels is None else labels
+            given["labels"] = tf.cast(rows, tf.int32) % facts.num_classes
+        return generate(given)
+
+    z, *labels, psi = specs(facts)
+    call = tf.function(call, autograph=False)
+    for known in (None, *labels):
+        for truncation in (None, psi):
+            call.get_concrete_function(z, known, truncation)
+    return call
 
 
 def _signature(function, inputs, weights):

@@ -57,7 +57,7 @@ def evaluate(function, specs) -> Program:
     renamed, nodes, values = _stored(results)
     for node in frozen.graph.as_graph_def().node:
         if node.name in moving:
-            nodes.append(_rewired(node, renamed, moving))
+            nodes += _plain(_rewired(node, renamed, moving))
     definition = tf.compat.v1.GraphDef(node=nodes)
     definition.versions.CopyFrom(frozen.graph.as_graph_def().versions)
     definition.library.CopyFrom(frozen.graph.as_graph_def().library)
@@ -136,6 +136,29 @@ def _rewired(node, renamed, moving):
         full = name if ":" in name else f"{name}:0"
         copy.input.append(renamed.get(full, name))
     return copy
+
+
+def _plain(node) -> list:
+    """Returns a node in operations that strangers' runtimes have.
+
+    TensorFlow.js does not know EnsureShape; a Reshape says the same of a shape with one
+    open dimension.
+    """
+    if node.op != "EnsureShape":
+        return [node]
+    sizes = [dim.size for dim in node.attr["shape"].shape.dim]
+    if sizes.count(-1) > 1:
+        node.op = "Identity"
+        node.attr.pop("shape")
+        return [node]
+    shape = tf.compat.v1.NodeDef(name=f"{node.name}/sizes", op="Const")
+    shape.attr["dtype"].type = tf.int32.as_datatype_enum
+    shape.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(sizes, tf.int32))
+    node.op = "Reshape"
+    node.attr.pop("shape")
+    node.attr["Tshape"].type = tf.int32.as_datatype_enum
+    node.input.insert(1, shape.name)  # before control inputs
+    return [shape, node]
 
 
 class Weights:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from support import commands, deploy_networks
 
+from dglgan_tf.compat import tf
 from dglgan_tf.deploy import (  # fmt: skip
     card,
     exporting,
@@ -178,6 +179,22 @@ def test_saved_model_runs_without_this_package(exported, tmp_path):
     expected = saved_model.to_uint8(expected).numpy().astype(int)
     assert np.abs(np.load(pixels) - expected).max() <= 1
     assert not (out / "saved_model" / "keras_metadata.pb").exists()
+
+
+@pytest.mark.slow
+def test_a_layer_of_keras_3_takes_it(exported):
+    """`TFSMLayer`: plain tensors, and what may be left out."""
+    keras = pytest.importorskip("keras", reason="TensorFlow before 2.16")
+    network, _, out, _ = exported
+    layer = keras.layers.TFSMLayer(str(out / "saved_model"), call_endpoint="call")
+    z = tf.random.stateless_normal([4, network.z_dim], [1, 2])
+    labels = tf.constant([0, 1, 2, 0])
+    plain = layer(z)
+    expected = sampler.generate(network, z, labels, None)
+    np.testing.assert_allclose(plain, expected, atol=1e-5)  # class i of image i
+    moved = layer(z, labels=labels[::-1], truncation_psi=tf.constant(0.5))
+    expected = sampler.generate(network, z, labels[::-1], 0.5)
+    np.testing.assert_allclose(moved, expected, atol=1e-5)
 
 
 @pytest.mark.slow

@@ -81,6 +81,10 @@ def test_our_own_exports_pass(tmp_path, family):
     sampler.prepare(network)
     saved_model.write(tmp_path / "m", network, sampler.generator_facts(network), {})
     graph_scan.check(tmp_path / "m")
+    meta = graph_of(tmp_path / "m").meta_graphs[0].graph_def
+    nodes = [*meta.node, *(n for f in meta.library.function for n in f.node_def)]
+    # TensorFlow.js has no EnsureShape.
+    assert len(nodes) > 50 and "EnsureShape" not in {node.op for node in nodes}
 
 
 def test_a_plain_one_draws(plain):
