@@ -1,7 +1,8 @@
 """Draws images by seed: `python -m dglgan_tf.sample --network=runs/fashion --grid`.
 
 Writes seed0000.png and so on, one grid with --grid, all pixels with --npz. Image i
-depends on its seed, class and truncation alone, whatever the batch size.
+depends on its seed, class and truncation alone, whatever the batch size. Files are
+written while images are drawn: memory does not grow with their number, but for --grid.
 """
 
 from pathlib import Path
@@ -41,13 +42,16 @@ _NOISE = flags.DEFINE_enum(
     ["const", "random", "none"],
     "Noise inside a StyleGAN2; random is drawn from each seed. Default: const.",
 )
-_BATCH = flags.DEFINE_integer("batch", 32, "Images of one call.", lower_bound=1)
+_BATCH = flags.DEFINE_integer(
+    "batch", None, "Images of one call. Default: 32, of large images fewer.", 1
+)
 _TRUST = flags.DEFINE_bool(
     "trust", False, "Load a SavedModel whatever its operations may do."
 )
 _SQUARE = flags.DEFINE_bool(
     "square", False, "Leave images square that were trained on stretched ones."
 )
+_BATCHED = 32  # images that lanes share unless told otherwise
 
 
 def main(argv) -> int:
@@ -63,19 +67,28 @@ def main(argv) -> int:
     seeds = seeding.parse_seeds(_SEEDS.value)
     from dglgan_tf.deploy import exported, opening
     from dglgan_tf.devices import lanes
-    from dglgan_tf.foundation import atomic, pictures
+    from dglgan_tf.foundation import atomic
 
     atomic.check_folder(_OUTDIR.value, "outdir")
     if not exported.is_export(_NETWORK.value):  # those have threads of their own
-        lanes.start(lanes.suitable([min(_BATCH.value, len(seeds))]))
+        lanes.start(lanes.suitable([min(_BATCH.value or _BATCHED, len(seeds))]))
     found = opening.load(_NETWORK.value, _NOISE.value, _TRUST.value)
     seeds, labels, columns = _plan(found.facts, seeds)
-    pixels = pictures.to_uint8(found.images(seeds, labels, _TRUNC.value, _BATCH.value))
-    if found.facts.stretched and not _SQUARE.value:
-        pixels = _stretched_back(pixels, found.facts.stretched)
-    for path in _write(pixels, seeds, labels, columns):
-        print(path)
+    drawn = found.batches(seeds, labels, _TRUNC.value, _BATCH.value)
+    for line in _write(_pixels(drawn, found.facts), seeds, labels, columns):
+        print(line)
     return 0
+
+
+def _pixels(drawn, facts):
+    """Yields the images of each call as uint8, in the proportions of the data."""
+    from dglgan_tf.foundation import pictures
+
+    for images in drawn:
+        pixels = pictures.to_uint8(images)
+        if facts.stretched and not _SQUARE.value:
+            pixels = _stretched_back(pixels, facts.stretched)
+        yield pixels
 
 
 def _stretched_back(pixels, size):
@@ -104,30 +117,44 @@ def _plan(facts, seeds):
     return seeds * len(classes), labels, columns
 
 
-def _write(pixels, seeds, labels, columns):
-    """Writes the files asked for; yields a line for each kind."""
-    import io
+def _write(drawn, seeds, labels, columns):
+    """Writes the files asked for while images are drawn; yields a line for each kind.
+
+    Args:
+      drawn: yields uint8 [n, H, W, C], `len(seeds)` images in all.
+      seeds, labels, columns: of `_plan`.
+    """
+    import contextlib
 
     import numpy as np
 
-    from dglgan_tf.foundation import atomic, pictures
+    from dglgan_tf.foundation import npz_files, pictures
 
-    folder = Path(_OUTDIR.value)
+    folder, several = Path(_OUTDIR.value), len(set(labels or [])) > 1
+    several &= flags.FLAGS["class"].value is not None
+    archive, shown, done = None, [], 0
+    with contextlib.ExitStack() as stack:
+        if _NPZ.value:
+            opened = npz_files.writing(folder / "samples.npz", "images", len(seeds))
+            archive = stack.enter_context(opened)
+        for pixels in drawn:
+            for index, image in enumerate(pixels if _FILES.value else (), done):
+                suffix = f"-class{labels[index]:03d}" if several else ""
+                pictures.save_png(folder / f"seed{seeds[index]:04d}{suffix}.png", image)
+            if archive is not None:
+                archive.add(pixels)
+            shown += [pixels] if _GRID.value else []
+            done += len(pixels)
+        if archive is not None:
+            known = {} if labels is None else {"labels": np.asarray(labels, np.int32)}
+            archive.finish({"seeds": np.asarray(seeds, np.uint32), **known})
     if _FILES.value:
-        several = flags.FLAGS["class"].value is not None and len(set(labels)) > 1
-        for index, (seed, image) in enumerate(zip(seeds, pixels, strict=True)):
-            suffix = f"-class{labels[index]:03d}" if several else ""
-            pictures.save_png(folder / f"seed{seed:04d}{suffix}.png", image)
-        yield f"{len(pixels)} images in {folder}"
+        yield f"{done} images in {folder}"
     if _GRID.value:
-        pictures.save_png(folder / "grid.png", pictures.grid(pixels, columns))
+        picture = pictures.grid(np.concatenate(shown), columns)
+        pictures.save_png(folder / "grid.png", picture)
         yield str(folder / "grid.png")
     if _NPZ.value:
-        stream = io.BytesIO()
-        known = {} if labels is None else {"labels": np.asarray(labels, np.int32)}
-        seeds = np.asarray(seeds, np.uint32)
-        np.savez_compressed(stream, images=pixels, seeds=seeds, **known)
-        atomic.write(folder / "samples.npz", stream.getvalue())
         yield str(folder / "samples.npz")
 
 

@@ -6,7 +6,7 @@ import time
 import numpy as np
 
 from dglgan_tf.compat import tf
-from dglgan_tf.foundation import pictures, seeding
+from dglgan_tf.foundation import batches, pictures, seeding
 from dglgan_tf.sampling import paths, sampler
 
 COUNTS = (1, 4, 9, 16)
@@ -106,7 +106,7 @@ class Booth:
 
     def _call(self, found, z, labels, psi) -> Drawn:
         begin = time.perf_counter()
-        made = found.generate(z, labels, float(psi), tf.constant([0, 0])).numpy()
+        made = _in_parts(found, z, labels, float(psi))
         spent = time.perf_counter() - begin
         picture = pictures.grid(made)
         factor = max(1, _SHOWN // picture.shape[1])
@@ -128,3 +128,16 @@ class Booth:
                 raise ValueError(f"{name} {value} must be from {least:g} to {most:g}")
         if count not in COUNTS:
             raise ValueError(f"{count} images: choose from {COUNTS}")
+
+
+def _in_parts(found, z, labels, psi) -> np.ndarray:
+    """Draws images, large ones a few at a time (all counts divide evenly)."""
+    size = batches.drawable(len(z), found.facts.resolution)
+    size = next(n for n in range(size, 0, -1) if len(z) % n == 0)
+    made = []
+    for start in range(0, len(z), size):
+        own = None if labels is None else labels[start : start + size]
+        noise = tf.constant([0, 0])
+        part = found.generate(z[start : start + size], own, psi, noise)
+        made.append(part.numpy())
+    return np.concatenate(made)

@@ -26,7 +26,7 @@ from dglgan_tf.deploy import (
     saved_model,
     tflite,
 )
-from dglgan_tf.foundation import atomic, run_directory, seeding
+from dglgan_tf.foundation import atomic, batches, run_directory, seeding
 from dglgan_tf.networks import files as weight_files
 from dglgan_tf.sampling import sampler
 
@@ -219,12 +219,25 @@ def _compare(call, facts, request) -> list[dict]:
     labels = None
     if facts.num_classes:
         labels = seeding.random_labels(request.seeds, facts.num_classes)
-    rows = []
+    size, rows = batches.drawable(len(z), facts.resolution), []
     for psi in (facts.untruncated, 0.7):
-        given = part.given(z, labels, psi)
-        row = saved_model.difference(runner(given), part.expected(given), psi)
-        rows.append({"signature": part.signature, **row})
+        found = []
+        for start in range(0, len(z), size):
+            few = slice(start, start + size)
+            given = part.given(z[few], None if labels is None else labels[few], psi)
+            found.append(
+                saved_model.difference(runner(given), part.expected(given), psi)
+            )
+        rows.append({"signature": part.signature, **_joined(found)})
     return rows
+
+
+def _joined(found) -> dict:
+    """Returns the differences of all images from those of a few at a time."""
+    images = sum(row["images"] for row in found)
+    mean = sum(row["images"] * row["mean"] for row in found) / images
+    most = max(row["max"] for row in found)
+    return {**found[0], "images": images, "max": most, "mean": mean}
 
 
 def _passes(entry, tolerance) -> bool:

@@ -11,11 +11,12 @@ from collections.abc import Callable
 import numpy as np
 from absl import logging
 
+from dglgan_tf.foundation import batches
 from dglgan_tf.sampling import sampler
 
 DEFAULT = "kid1k[efficientnet_lite0]"
 PATIENCE_SECONDS = 300.0
-_SMALL = 128  # px; larger images are made a few at a time
+_BATCH = 32
 
 
 class Distance:
@@ -65,7 +66,7 @@ class Distance:
 
         return self._judge.subject(
             sampler.Sampler(facts, generate, name),
-            batch_size=32 if facts.resolution <= _SMALL else 4,
+            batch_size=batches.drawable(_BATCH, facts.resolution),
         )
 
     def _check_time(self, run, facts):

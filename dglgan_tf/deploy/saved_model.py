@@ -18,7 +18,7 @@ import json
 from pathlib import Path
 
 from dglgan_tf.compat import tf
-from dglgan_tf.foundation import seeding
+from dglgan_tf.foundation import batches, seeding
 from dglgan_tf.sampling import constants, sampler
 
 FACTS_FILE = Path("assets.extra") / "dglgan_tf.json"
@@ -140,13 +140,14 @@ def differences(folder, network, facts, seeds, batch: int = 8) -> list[dict]:
       network: the source, not precomputed.
       facts: its facts.
       seeds: which images.
-      batch: images of one call.
+      batch: images of one call, at most.
 
     Returns:
       a row for each signature and truncation: {'signature', 'truncation', 'images',
       'max', 'mean'}; differences of floats, or of uint8 levels for `generate`.
     """
     module = tf.saved_model.load(str(folder))
+    batch = batches.drawable(batch, facts.resolution)
     z = tf.constant(seeding.latents(seeds, facts.z_dim))
     labels = None
     if facts.num_classes:

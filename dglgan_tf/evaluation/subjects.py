@@ -12,7 +12,7 @@ import numpy as np
 from dglgan_tf.compat import tf
 from dglgan_tf.deploy import exported, opening
 from dglgan_tf.devices import lanes
-from dglgan_tf.foundation import run_directory
+from dglgan_tf.foundation import batches, run_directory
 from dglgan_tf.layers import conditional_norm
 from dglgan_tf.metrics import image_sets, path_length
 from dglgan_tf.native import library
@@ -47,7 +47,8 @@ def make(
         over 16 training-mode passes first.
       weights: how often each class is drawn, or a function of the number of classes
         that says it; None = equally.
-      batch_size: images at a time, over all replicas.
+      batch_size: images at a time, over all replicas; large ones are drawn a few at
+        a time (`bounded`).
       strategy: spreads a batch over its replicas; None = one device.
       name: of a network in memory, the file in which it is stored.
 
@@ -70,7 +71,7 @@ def make(
     if facts.noise != "none":
         protocol["noise"] = facts.noise
     return image_sets.GeneratedImages(
-        generate,
+        bounded(generate, facts.resolution, strategy.num_replicas_in_sync),
         facts.z_dim,
         facts.num_classes,
         weights(facts.num_classes) if callable(weights) else weights,
@@ -112,15 +113,17 @@ def _statistics(network, batch_norm, batch_size) -> dict:
 
 def standing_statistics(network: base.Generator, batch_size: int, seed: int = 0):
     """Replaces a generator's moments by means over training-mode passes."""
+    images = STANDING_PASSES * batch_size
+    batch_size = batches.drawable(batch_size, network.resolution)
     feeder = image_sets.GeneratedImages(
         network, network.z_dim, network.num_classes, batch_size=batch_size
     )
-    batches = feeder.latents(STANDING_PASSES * batch_size, False, seed)
-    conditional_norm.accumulate_statistics(network, _tensors(batches))
+    given = feeder.latents(images, False, seed)
+    conditional_norm.accumulate_statistics(network, _tensors(given))
 
 
-def _tensors(batches):
-    for z, labels in batches:
+def _tensors(given):
+    for z, labels in given:
         yield tf.constant(z), _tensor(labels)
 
 
@@ -134,6 +137,31 @@ def _of_sampler(made, truncation) -> Callable:
         return made.generate(z, _tensor(labels), truncation, noise_seed(z))
 
     return generate
+
+
+def bounded(generate: Callable, side: int, multiple: int = 1) -> Callable:
+    """Returns (z, labels) -> images, of as many latents a call as fit memory.
+
+    Which images come from one call depends on the batch and the size of the images
+    alone, not on the machine. The last call is filled up with the first latents.
+
+    Args:
+      generate: (z [N, z_dim], labels [N] or None) -> images [N, ...].
+      side: of the images, px.
+      multiple: images of a call are a multiple of it, where enough are asked for.
+    """
+
+    def whole(z, labels):
+        size = batches.drawable(len(z), side, multiple)
+        if size == len(z):
+            return generate(z, labels)
+        made = [
+            np.asarray(generate(z[rows], None if labels is None else labels[rows]))
+            for rows in batches.filled(len(z), size)
+        ]
+        return np.concatenate(made)[: len(z)]
+
+    return whole
 
 
 def noise_seed(z: tf.Tensor) -> tf.Tensor:
@@ -195,5 +223,5 @@ def halves(network) -> path_length.Path:
     synthesis = tf.function(lambda w: images(w, None), reduce_retracing=True)
     return path_length.Path(
         lambda z, labels: mapping(tf.constant(z), _tensor(labels)),
-        lambda w, labels: synthesis(tf.constant(w)),
+        bounded(lambda w, labels: synthesis(tf.constant(w)), network.resolution),
     )

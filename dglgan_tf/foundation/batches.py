@@ -1,8 +1,25 @@
-"""Batches of one size, whatever the number of rows."""
+"""Batches of one size, whatever the number of rows, and how large one may be."""
 
 from collections.abc import Iterator
 
 import numpy as np
+
+PIXELS = 2**21  # of one call that draws images: 128 of 128 px, 32 of 256, 2 of 1024
+
+
+def drawable(wanted: int, side: int, multiple: int = 1) -> int:
+    """Returns how many images one call outside of the training step may draw.
+
+    MEASURED
+
+    Args:
+      wanted: images asked for, 1 or more.
+      side: height and width of an image in pixels.
+      multiple: the number of lanes or of images of a group: as many belong together,
+        where so many are wanted.
+    """
+    most = max(PIXELS // side**2, multiple)
+    return min(wanted, most - most % multiple)
 
 
 def filled(count: int, batch: int) -> Iterator[np.ndarray]:

@@ -49,6 +49,20 @@ def grid(images, columns: int | None = None) -> np.ndarray:
     return tiles.swapaxes(1, 2).reshape(rows * height, columns * width, channels)
 
 
+def scaled(image, most: int) -> np.ndarray:
+    """Returns a picture [H, W, C] uint8 of `most` pixels a side or less.
+
+    Blocks of a whole number of pixels are averaged; what is smaller stays as it is.
+    """
+    factor = -(-max(image.shape[:2]) // most)
+    if factor == 1:
+        return image
+    height, width = (size // factor for size in image.shape[:2])
+    cut = image[: height * factor, : width * factor]
+    blocks = cut.reshape(height, factor, width, factor, -1)
+    return blocks.mean(axis=(1, 3), dtype=np.float32).round().astype(np.uint8)
+
+
 def png_bytes(image) -> bytes:
     """Encodes one image, [H, W, C] or [H, W], float in [-1, 1] or uint8, as PNG."""
     from PIL import Image

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from dglgan_tf.compat import tf
+from dglgan_tf.foundation import batches
 from dglgan_tf.networks import base, codes
 
 SPACES = ("w", "w+")
@@ -80,6 +81,19 @@ def project(
     size = (network.resolution, network.resolution, network.num_channels)
     if tuple(targets.shape[1:]) != size:
         raise ValueError(f"targets are {targets.shape[1:]}, the network makes {size}")
+    size = batches.drawable(len(targets), 2 * network.resolution)
+    if size < len(targets):  # each is searched for on its own, so in any company
+        cuts = [slice(i, i + size) for i in range(0, len(targets), size)]
+        found = [
+            project(network, targets[rows], None if labels is None else labels[rows],
+                    space, steps, learning_rate, distance, candidates, seed)
+            for rows in cuts
+        ]  # fmt: skip
+        return Projection(
+            np.concatenate([one.codes for one in found]),
+            np.concatenate([one.images for one in found]),
+            np.concatenate([one.losses for one in found], axis=1),
+        )
     if space not in SPACES:
         raise ValueError(f"space={space!r} must be one of {SPACES}")
     labels = None if labels is None else tf.constant(labels, tf.int32)

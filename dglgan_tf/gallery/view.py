@@ -14,7 +14,7 @@ class View:
     Args:
       network: weights are final.
       psi: truncation as in `sampler.Facts`; None = none.
-      batch: images of one call.
+      batch: images of one call, at most; large ones are drawn a few at a time.
 
     Attributes:
       network: the generator.
@@ -25,7 +25,8 @@ class View:
         self.network, self.facts = network, sampler.generator_facts(network)
         sampler.check_truncation(psi, self.facts)
         sampler.prepare(network)
-        self._psi, self._batch = psi, batch
+        self._psi = psi
+        self._batch = batches.drawable(batch, network.resolution)
         self._decode = tf.function(
             lambda c, w: codes.decode(network, c, w), autograph=False
         )

@@ -9,7 +9,7 @@ spectral norms are those of the remaining weights: estimate them anew
 (`layers.conditional_norm.accumulate_statistics`) before it is used in inference mode.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -135,14 +135,15 @@ def magnitude_scores(network: base.Network) -> dict[str, np.ndarray]:
 
 
 def saliency_scores(
-    network: base.Network, losses: Iterable[Callable[[], tf.Tensor]]
+    network: base.Network, losses: Iterable[Sequence[Callable[[], tf.Tensor]]]
 ) -> dict[str, np.ndarray]:
     """Scores channels by the gradients of the kernels that read them (L1 norm).
 
     Args:
       network: generator or discriminator; its spectral norms should be converged.
-      losses: functions without arguments that return [] losses of the network, for
-        instance of `content_loss` or `diversity_loss`; their absolute gradients add up.
+      losses: [] losses of the network, for instance of `content_loss` or
+        `diversity_loss`, each as functions without arguments whose sum it is; they are
+        computed one after the other. The losses' absolute gradients add up.
 
     Returns:
       group -> [width] float64.
@@ -154,14 +155,19 @@ def saliency_scores(
     }
     sums = {name: np.zeros(variable.shape) for name, variable in kernels.items()}
     for loss in losses:
-        with tf.GradientTape() as tape:
-            value = loss()
-        gradients = tape.gradient(
-            value, kernels, unconnected_gradients=tf.UnconnectedGradients.ZERO
-        )
-        for name, gradient in gradients.items():
-            sums[name] += np.abs(np.asarray(gradient))
+        found = [_gradients(term, kernels) for term in loss]
+        for name in kernels:
+            sums[name] += np.abs(sum(gradients[name] for gradients in found))
     return _scores(channels.channel_layout(network), sums, relative=False)
+
+
+def _gradients(term, kernels) -> dict[str, np.ndarray]:
+    with tf.GradientTape() as tape:
+        value = term()
+    gradients = tape.gradient(
+        value, kernels, unconnected_gradients=tf.UnconnectedGradients.ZERO
+    )
+    return {name: np.asarray(gradient) for name, gradient in gradients.items()}
 
 
 def _scores(layout, values, relative=True):

@@ -5,10 +5,10 @@ import base64
 import numpy as np
 
 from dglgan_tf.deploy import opening
-from dglgan_tf.foundation import pictures, run_directory
+from dglgan_tf.foundation import batches, pictures, run_directory
 from dglgan_tf.networks import base, files
 
-_CELLS = 40
+_CELLS, _FEW_CELLS = 40, 10
 _ROWS = 6
 _LARGEST = 128
 _TRUNCATIONS = {"z": (None, 1.0, 0.5), "w": (None, 0.7, 0.5)}
@@ -35,19 +35,26 @@ def draw(networks: dict, class_names=()) -> dict:
     skipped = [n for n, s in samplers.items() if not _alike(s.facts, first)]
     samplers = {n: s for n, s in samplers.items() if n not in skipped}
     classes = list(range(min(first.num_classes, 10)))
-    seeds, labels, columns = list(range(_CELLS)), None, _CELLS // 5
+    # All images of the first sheet are held at once, in full size.
+    cells = _CELLS if first.resolution <= 256 else _FEW_CELLS
+    seeds, labels, columns = list(range(cells)), None, cells // 5
     if first.num_classes:  # a row for each seed, a column for each class
         seeds = [seed for seed in range(_ROWS) for _ in classes]
         labels, columns = classes * _ROWS, len(classes)
+    size = batches.drawable(8, first.resolution)
+    plain = {n: s.images(seeds, labels, batch=size) for n, s in samplers.items()}
     drawn = {
         name: {
-            psi: found.images(seeds, labels, psi, batch=8)
+            psi: _small(
+                plain[name]
+                if psi is None
+                else found.images(seeds, labels, psi, batch=size)
+            )
             for psi in _TRUNCATIONS[first.truncation]
         }
         for name, found in samplers.items()
     }
     captions = [_caption(label, class_names) for label in classes]
-    plain = {name: sets[None] for name, sets in drawn.items()}
     return {
         "sheets": {
             name: {_word(psi): _sheet(pixels, columns) for psi, pixels in sets.items()}
@@ -77,7 +84,7 @@ def _word(truncation) -> str:
 
 
 def _sheet(pixels, columns) -> str:
-    return data_uri(pictures.grid(_small(pixels), columns))
+    return data_uri(pictures.grid(pixels, columns))
 
 
 def _small(pixels):
@@ -130,7 +137,7 @@ def _per_class(drawn, networks, labels, captions) -> list[dict]:
         return []
     classes = np.asarray(labels, np.int32)
     scores = {
-        name: np.asarray(judge(pixels, classes, training=False))
+        name: _scores(judge, pixels, classes)
         for name, pixels in drawn.items()
         if pixels.shape[1] == judge.resolution
     }
@@ -141,6 +148,13 @@ def _per_class(drawn, networks, labels, captions) -> list[dict]:
         }
         for c, caption in enumerate(captions)
     ]
+
+
+def _scores(judge, pixels, classes) -> np.ndarray:
+    size = batches.drawable(len(pixels), judge.resolution)
+    parts = [slice(start, start + size) for start in range(0, len(pixels), size)]
+    scored = [judge(pixels[part], classes[part], training=False) for part in parts]
+    return np.concatenate([np.asarray(part) for part in scored])
 
 
 def _discriminator(path) -> base.Discriminator | None:

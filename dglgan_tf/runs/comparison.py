@@ -18,7 +18,13 @@ from dglgan_tf.compat import tf
 from dglgan_tf.cost import latency, macs, tables
 from dglgan_tf.deploy import card, exporting, quality
 from dglgan_tf.evaluation import judge, snapshots
-from dglgan_tf.foundation import atomic, pictures, run_directory, seeding
+from dglgan_tf.foundation import (
+    atomic,
+    batches,
+    pictures,
+    run_directory,
+    seeding,
+)
 from dglgan_tf.metrics import scores
 from dglgan_tf.networks import files
 
@@ -78,8 +84,9 @@ def run(root, wanted: Comparison) -> Path:
     costs = {name: macs.count(network) for name, network in generators.items()}
     calls = {n: latency.network_call(g) for n, g in generators.items()}
     speeds = latency.measure(calls, rounds=wanted.latency_rounds)
-    calls = {n: latency.network_call(g, BATCH) for n, g in generators.items()}
-    rates = latency.measure(calls, BATCH, rounds=max(wanted.latency_rounds // 5, 1))
+    size = batches.drawable(BATCH, next(iter(generators.values())).resolution)
+    calls = {n: latency.network_call(g, size) for n, g in generators.items()}
+    rates = latency.measure(calls, size, rounds=max(wanted.latency_rounds // 5, 1))
     rows = [
         {
             "network": name,

@@ -8,6 +8,7 @@ import gin
 import numpy as np
 
 from dglgan_tf.compat import tf
+from dglgan_tf.foundation import batches
 from dglgan_tf.layers import conditional_norm, updates
 from dglgan_tf.narrowing import pruning
 from dglgan_tf.networks import base, copying, files
@@ -73,7 +74,12 @@ def teacher_samples(teachers: Sequence, count: int, seed: int) -> dict | None:
         return None
     generator, _ = files.load_generator(teachers[0])
     z, labels = _latents(generator, count, seed)
-    return {"images": generator(z, labels), "labels": labels}
+    size = batches.drawable(count, generator.resolution)
+    made = [
+        generator(z[i : i + size], None if labels is None else labels[i : i + size])
+        for i in range(0, count, size)
+    ]
+    return {"images": tf.concat(made, axis=0), "labels": labels}
 
 
 def initialize(networks: state.Networks, starts: Mapping[str, Path]) -> None:
@@ -171,19 +177,20 @@ def prune(networks: state.Networks, wide: Mapping[str, Wide], seed: int) -> None
 def refit_statistics(generator: base.Generator, seed: int) -> None:
     """Fits spectral vectors and moments to weights that were changed.
 
-    Host or cross-replica context, eager. Nothing is trained.
+    Host or cross-replica context, eager. Nothing is trained. Moments see as many images
+    of any size, of large ones fewer at a time.
     """
-    batches = [
-        _latents(generator, _SETTLING_BATCH, seed + i) for i in range(_SETTLING_PASSES)
-    ]
-    for z, labels in batches:
+    size = batches.drawable(_SETTLING_BATCH, generator.resolution)
+    passes = _SETTLING_PASSES * _SETTLING_BATCH // size
+    given = [_latents(generator, size, seed + i) for i in range(passes)]
+    for z, labels in given[:_SETTLING_PASSES]:
         with updates.collect() as moved:
             generator(z, labels, training=True, seed=tf.constant([seed, 0]))
         for update in moved:
             if not update.average:  # a spectral vector
                 update.variable.assign(update.value)
     if conditional_norm.batch_statistics(generator):
-        conditional_norm.accumulate_statistics(generator, batches)
+        conditional_norm.accumulate_statistics(generator, given)
 
 
 def _latents(generator, count, seed):
@@ -196,10 +203,15 @@ def _latents(generator, count, seed):
 
 
 def _halves(generator, count, seed):
-    """Returns latents and what makes images of them: styles where there are any."""
+    """Returns latents, styles where there are any, and rows -> what draws those."""
     z, labels = _latents(generator, count, seed)
     codes, images = base.halves(generator)
-    return codes(z, labels), lambda found: images(found, labels)
+
+    def synthesize(rows):
+        own = None if labels is None else labels[rows]
+        return lambda found: images(found, own)
+
+    return codes(z, labels), synthesize
 
 
 @gin.configurable(module="prune")
@@ -237,9 +249,11 @@ def content_aware(
         side, channels = generator.resolution, generator.num_channels
         random = np.random.RandomState(seed + part)
         noise = random.randn(16, side, side, channels).astype(np.float32)
-        return pruning.content_loss(synthesize, latents, mask, noise)
+        return lambda rows: pruning.content_loss(
+            synthesize(rows), latents[rows], mask, noise[rows]
+        )
 
-    return pruning.saliency_scores(generator, _parts(loss, images))
+    return pruning.saliency_scores(generator, _parts(loss, images, generator))
 
 
 @gin.configurable(module="prune")
@@ -264,15 +278,35 @@ def diversity_aware(
         latents, synthesize = _halves(generator, 16, seed + part // directions)
         random = np.random.RandomState(seed + part)
         steps = random.randn(16, *[1] * (latents.shape.rank - 2), latents.shape[-1])
-        return pruning.diversity_loss(
-            synthesize, latents, steps.astype(np.float32), strength
+        steps = steps.astype(np.float32)
+        return lambda rows: pruning.diversity_loss(
+            synthesize(rows), latents[rows], steps[rows], strength
         )
 
-    return pruning.saliency_scores(generator, _parts(loss, images * directions))
+    return pruning.saliency_scores(
+        generator, _parts(loss, images * directions, generator)
+    )
 
 
-def _parts(loss, images):
-    """Returns losses of 16 images each."""
+def _parts(loss, images, generator):
+    """Yields losses of 16 images each, as the terms whose sum each of them is.
+
+    Args:
+      loss: part -> (slice of its 16 images -> [] loss of them, a sum).
+      images: in all.
+      generator: the size of its images says how many a term may have.
+
+    Yields:
+      lists of functions without arguments.
+    """
     if images < 16 or images % 16:
         raise ValueError(f"images={images} must be a multiple of 16")
-    return [lambda part=part: loss(part) for part in range(images // 16)]
+    # Gradients keep about eight times what a call that draws does.
+    size = batches.drawable(16, 2 * generator.resolution)
+
+    def terms(part):
+        of_rows = loss(part)
+        cuts = [slice(i, min(i + size, 16)) for i in range(0, 16, size)]
+        return [lambda rows=rows: of_rows(rows) for rows in cuts]
+
+    return map(terms, range(images // 16))

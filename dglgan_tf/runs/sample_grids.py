@@ -5,10 +5,21 @@ import numpy as np
 from dglgan_tf.compat import tf
 from dglgan_tf.data import pipeline
 from dglgan_tf.devices import lanes
-from dglgan_tf.foundation import pictures, seeding
+from dglgan_tf.foundation import batches, pictures, seeding
 from dglgan_tf.native import library
 
-GRID = 64  # latents and reals shown
+_ROWS = 8  # and as many columns, of small images
+_PIXELS = 2**23  # of a grid: 64 images up to 256 px, 32 of 512, 8 of 1024
+_AT_ONCE = 16
+_SHOWN = 1024  # most pixels of a side in TensorBoard
+
+
+def layout(side: int) -> tuple[int, int]:
+    """Returns (rows, columns) of a grid of images of `side` pixels."""
+    rows = columns = _ROWS
+    while rows * columns * side**2 > _PIXELS and columns > 1:
+        rows, columns = (rows // 2, columns) if rows == columns else (rows, rows)
+    return rows, columns
 
 
 class Pictures:
@@ -25,10 +36,13 @@ class Pictures:
         """
         self._parts, self._path, self._summary = parts, path, summary
         generator = parts.networks.generator_ema
-        self._z = seeding.latents(range(seed, seed + GRID), generator.z_dim)
+        rows, self._columns = layout(generator.resolution)
+        self._count = rows * self._columns
+        self._batch = batches.drawable(_AT_ONCE, generator.resolution, lanes.count())
+        self._z = seeding.latents(range(seed, seed + self._count), generator.z_dim)
         self._labels = None
         if generator.num_classes:
-            self._labels = np.arange(GRID) % generator.num_classes
+            self._labels = np.arange(self._count) % generator.num_classes
         self._generate = tf.function(
             lanes.spread(library.traced(self._fake)), autograph=False
         )
@@ -47,24 +61,22 @@ class Pictures:
 
     def reals(self):
         """Writes reals.png."""
-        pixels, _ = self._reals(GRID)
+        pixels, _ = self._reals(self._count)
         self._show("reals.png", "reals", np.asarray(pixels), 0)
 
     def fakes(self, seen, name=None):
         """Writes fakesNNNNNN.png from the EMA generator."""
         name = name or f"fakes{seen // 1000:06d}.png"
         labels = None if self._labels is None else tf.constant(self._labels, tf.int32)
-        made = [
-            self._generate(
-                tf.constant(self._z[i : i + 16]),
-                None if labels is None else labels[i : i + 16],
-            ).numpy()
-            for i in range(0, GRID, 16)
-        ]
-        self._show(name, "fakes", pictures.to_uint8(np.concatenate(made)), seen)
+        made = []
+        for rows in batches.filled(self._count, self._batch):
+            own = None if labels is None else tf.gather(labels, rows)
+            images = self._generate(tf.constant(self._z[rows]), own)
+            made.append(pictures.to_uint8(images.numpy()))
+        self._show(name, "fakes", np.concatenate(made)[: self._count], seen)
 
     def _show(self, name, tag, pixels, step):
-        grid = pictures.grid(pixels)
+        grid = pictures.grid(pixels, self._columns)
         pictures.save_png(self._path / name, grid)
         with self._summary.as_default():
-            tf.summary.image(tag, grid[None], step=step)
+            tf.summary.image(tag, pictures.scaled(grid, _SHOWN)[None], step=step)

@@ -7,8 +7,6 @@ must decide alike whether too many updates were skipped.
 from dglgan_tf.runs import initial_weights, sample_grids, scoring
 from dglgan_tf.training import diagnostics
 
-DIAGNOSED = 32  # reals, fakes and images of the teacher that diagnostics compare
-
 
 class Watched:
     """A run as other hosts than the chief follow it: nothing is drawn or written.
@@ -58,10 +56,11 @@ class Chief(Watched):
             self._grids.reals()
             self._grids.fakes(0, "fakes_init.png")
         self.on_grid = self._grids.fakes
+        count = diagnostics.count(built.networks.generator.resolution)
         self._diagnose = diagnostics.compile_diagnostics(
             built.trainer,
-            self._grids.real_batch(DIAGNOSED),
-            initial_weights.teacher_samples(options["teachers"], DIAGNOSED, seed),
+            self._grids.real_batch(count),
+            initial_weights.teacher_samples(options["teachers"], count, seed),
         )
         self._score = scoring.in_training(built, snapshots.directory, progress)
 

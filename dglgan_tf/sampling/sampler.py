@@ -21,6 +21,7 @@ from dglgan_tf.sampling import constants, truncation
 NOISE_MODES = ("const", "random", "none")
 
 _SMALL = 2**26  # bytes of weights
+_BATCH = 32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,37 +67,49 @@ class Sampler:
     source: str = ""
     network: base.Generator | None = None
 
-    def images(self, seeds, labels=None, truncation=None, batch: int = 32):
+    def images(self, seeds, labels=None, truncation=None, batch: int | None = None):
         """Draws one image for each seed.
 
         Args:
           seeds: N ints from 0 to 2**32 - 1.
           labels: N ints; None draws the class from the seed, where there are classes.
           truncation: see `Facts.truncation`; None = none.
-          batch: images of one call; changes speed and memory, not the images.
+          batch: see `batches`.
 
         Returns:
           float32 [N, H, W, C], nominally in [-1, 1].
         """
+        return np.concatenate([*self.batches(seeds, labels, truncation, batch)])
+
+    def batches(self, seeds, labels=None, truncation=None, batch: int | None = None):
+        """Yields what `images` joins, one call after the other.
+
+        Args:
+          seeds, labels, truncation: see `images`.
+          batch: images of one call, which changes speed and memory, not the images;
+            None = 32, or as many as `foundation.batches.drawable` lets it be.
+        """
         seeds = [int(seed) for seed in seeds]
         check_truncation(truncation, self.facts)
+        if batch is None:
+            batch = batches.drawable(_BATCH, self.facts.resolution, lanes.count())
         if batch < 1 or not seeds:
             raise ValueError(
                 f"batch={batch} and seeds ({len(seeds)}) must be 1 or more"
             )
         labels = self._labels(seeds, labels)
-        z = seeding.latents(seeds, self.facts.z_dim)
         batch = 1 if self.facts.noise == "random" else min(batch, len(seeds))
-        parts = []
+        left = len(seeds)
         for rows in batches.filled(len(seeds), batch):
+            z = seeding.latents([seeds[row] for row in rows], self.facts.z_dim)
             part = self.generate(
-                tf.constant(z[rows]),
+                tf.constant(z),
                 None if labels is None else tf.constant(labels[rows]),
                 truncation,
                 _noise_seed(seeds[rows[0]]),
             )
-            parts.append(part.numpy())
-        return np.concatenate(parts)[: len(seeds)]
+            yield part.numpy()[:left]
+            left -= batch
 
     def _labels(self, seeds, labels):
         classes = self.facts.num_classes

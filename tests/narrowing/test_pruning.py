@@ -190,7 +190,7 @@ def test_diversity_scores_prefer_channels_that_react_to_the_latent():
     ws = teacher.map(*latents(teacher))
     directions = tf.constant(np.random.RandomState(0).randn(3, 1, 5), tf.float32)
     scores = pruning.saliency_scores(
-        teacher, [lambda: pruning.diversity_loss(teacher.synthesize, ws, directions)]
+        teacher, [[lambda: pruning.diversity_loss(teacher.synthesize, ws, directions)]]
     )["blocks/16/conv1"]
     assert scores[[1, 4]].max() < 1e-3 * np.delete(scores, [1, 4]).min()
 
@@ -203,9 +203,11 @@ def test_content_scores_ignore_channels_without_a_part_in_the_content():
     nothing = pruning.saliency_scores(
         teacher,
         [
-            lambda: pruning.content_loss(
-                teacher.synthesize, ws, lambda images: 0 * images[..., :1], noise
-            )
+            [
+                lambda: pruning.content_loss(
+                    teacher.synthesize, ws, lambda images: 0 * images[..., :1], noise
+                )
+            ]
         ],
     )
     assert all(np.abs(score).max() == 0 for score in nothing.values())

@@ -8,13 +8,14 @@ from PIL import Image
 
 from dglgan_tf.compat import tf
 from dglgan_tf.data import sources
+from dglgan_tf.foundation import batches
 from dglgan_tf.runs import sample_grids
 
 
 class Painter:
     """A generator whose images have the grey level of the class."""
 
-    z_dim, num_classes, num_channels = 3, 2, 3
+    z_dim, num_classes, num_channels, resolution = 3, 2, 3, 4
 
     def __init__(self):
         self.seen = []
@@ -23,7 +24,7 @@ class Painter:
         assert training is False
         self.seen.append(z)
         grey = tf.cast(labels, tf.float32) * 2.0 - 1.0
-        return tf.ones([16, 4, 4, 3]) * grey[:, None, None, None]
+        return tf.ones([z.shape[0], 4, 4, 3]) * grey[:, None, None, None]
 
 
 @pytest.fixture
@@ -53,3 +54,21 @@ def test_fakes_go_through_the_classes_in_turn(made):
     grid = np.asarray(Image.open(made[1] / "fakes000012.png"))
     assert grid.shape == (32, 32, 3)
     np.testing.assert_array_equal(grid[::4, ::4, 0], np.tile([0, 255], [8, 4]))
+
+
+def test_large_pictures_are_fewer_a_grid():
+    sides = (32, 128, 256, 512, 1024, 2048)
+    found = [sample_grids.layout(side) for side in sides]
+    assert found == [(8, 8), (8, 8), (8, 8), (4, 8), (2, 4), (1, 2)]
+
+
+def test_a_grid_is_drawn_a_few_at_a_time(made, monkeypatch):
+    grids, folder = made
+    grids.fakes(0)
+    before = (folder / "fakes000000.png").read_bytes()
+    monkeypatch.setattr(batches, "PIXELS", 5 * 4**2)
+    parts, summary = grids._parts, tf.summary.create_noop_writer()
+    painter = parts.networks.generator_ema
+    sample_grids.Pictures(parts, folder, summary, seed=5).fakes(0)
+    assert painter.seen[-1].shape[0] == 5
+    assert (folder / "fakes000000.png").read_bytes() == before

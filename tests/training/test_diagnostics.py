@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from support import tiny_training as tiny
 
+from dglgan_tf.foundation import batches
 from dglgan_tf.losses import adversarial
 from dglgan_tf.training import diagnostics, draws
 
@@ -69,3 +70,17 @@ def test_relativistic_terms_compare_with_the_reals(logical_devices):
         g_loss=adversarial.g_relativistic,
     )
     assert 0 < values["guidance/ratio"] < 2.5 and values["guidance/cosine"] > 0.9
+
+
+def test_parts_give_what_the_whole_gives(logical_devices, monkeypatch):
+    options = {"d_loss": adversarial.d_wgan, "g_loss": adversarial.g_wgan}
+    _, _, whole = diagnosed(logical_devices, 1, **options)
+    monkeypatch.setattr(diagnostics, "_GROUP", 2)
+    monkeypatch.setattr(batches, "PIXELS", 2 * tiny.SIDE**2)
+    _, _, parts = diagnosed(logical_devices, 1, **options)
+    assert parts == pytest.approx(whole, rel=1e-4)
+
+
+def test_large_images_are_fewer():
+    counts = [diagnostics.count(side) for side in (32, 512, 1024, 2048)]
+    assert counts == [32, 32, 8, 4]
