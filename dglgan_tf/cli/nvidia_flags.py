@@ -239,6 +239,29 @@ def _common(values, facts) -> list[str]:
     return found
 
 
+def group_of(share: int, most: int) -> int:
+    """Returns the minibatch-std group for images that a device computes at once.
+
+    Args:
+      share: how many those are.
+      most: the preset's group.
+
+    Returns:
+      the largest group up to `most` that divides them; where only 1 does, which would
+      say nothing, the smallest above.
+    """
+    divisors = [n for n in range(2, max(share, 1) + 1) if share % n == 0]
+    within = [n for n in divisors if n <= most]
+    return max(within) if within else min(divisors, default=1)
+
+
+def _group(values, preset) -> int:
+    share = (values.batch or preset.batch) // (values.gpus or 1)
+    limit = values.batch_gpu or share
+    parts = [n for n in range(1, share + 1) if share % n == 0 and share // n <= limit]
+    return group_of(share // min(parts, default=1), preset.group)
+
+
 def _stylegan2(values, facts, name) -> list[str]:
     preset = presets.PUBLISHED.get(name)
     if preset is None:
@@ -247,7 +270,7 @@ def _stylegan2(values, facts, name) -> list[str]:
         f"WIDTH_DIVISOR = {values.width or 1}",
         f"CHANNEL_BASE = {preset.channel_base}",
         f"StyleGAN2Generator.mapping_layers = {preset.mapping_layers}",
-        f"StyleGAN2Discriminator.mbstd_group_size = {preset.group}",
+        f"StyleGAN2Discriminator.mbstd_group_size = {_group(values, preset)}",
         f"Trainer.batch_size = {preset.batch}",
         f"Schedule.total_images = {1000 * preset.kimg}",
         f"adam.learning_rate = {preset.learning_rate}",

@@ -55,7 +55,7 @@ def automatic(resolution: int, batch: int | None = None, devices: int = 1) -> Pr
     return Preset(
         batch=batch,
         kimg=25000,
-        group=max(min(batch // devices, 4), 1),
+        group=4,
         channel_base=min(64 * resolution, 32768),
         learning_rate=0.002 if resolution >= 1024 else 0.0025,
         gamma=0.0002 * resolution**2 / batch,

@@ -5,10 +5,18 @@ import re
 import shlex
 from collections.abc import Iterable
 
+_IN_LAYER = re.compile(
+    r"Exception encountered when calling (?:layer )?.*?\(type \w+\)\.\s+(.*?)"
+    r"(?:\s+Call arguments received by .*)?$",
+    re.S,
+)
+
 
 def sentence(error: BaseException) -> str:
-    """Returns an exception's message on one line, without gin's call trail."""
+    """Returns an exception's message on one line, without gin's and Keras's trails."""
     text = str(error).split("\n  In call to configurable")[0]
+    while inside := _IN_LAYER.match(text):
+        text = inside[1]
     text = text.split('In file "')[0] if text.startswith("In file") else text
     if undefined := re.match(r"No bindings specified for '(.+)/gin\.macro'", text):
         text = f"%{undefined[1]} is used and no line says {undefined[1]} = ..."

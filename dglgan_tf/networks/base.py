@@ -134,6 +134,14 @@ class Generator(Network):
 class Discriminator(Network):
     """Images and labels to logits."""
 
+    def group_in(self, batch: int) -> int:
+        """Returns how many of a batch's images are scored together; it must divide it.
+
+        1 = each image alone, as most families do.
+        """
+        del batch
+        return 1
+
     def call(self, images, labels=None, training=False):
         """Scores images.
 

@@ -130,6 +130,12 @@ class StyleGAN2Discriminator(base.Discriminator):
             precision.follow_inputs(self)
         self.built = True
 
+    def group_in(self, batch: int) -> int:
+        """See `base.Discriminator`: the groups of minibatch standard deviation."""
+        if not self.mbstd_num_channels:
+            return 1
+        return min(self.mbstd_group_size or batch, batch)
+
     def _out_width(self):
         if not self.num_classes:
             return 1

@@ -5,7 +5,7 @@ must decide alike whether too many updates were skipped.
 """
 
 from dglgan_tf.runs import initial_weights, sample_grids, scoring
-from dglgan_tf.training import diagnostics
+from dglgan_tf.training import diagnostics, phase_checks
 
 
 class Watched:
@@ -56,7 +56,9 @@ class Chief(Watched):
             self._grids.reals()
             self._grids.fakes(0, "fakes_init.png")
         self.on_grid = self._grids.fakes
-        count = diagnostics.count(built.networks.generator.resolution)
+        count = phase_checks.whole_groups(
+            built.networks, diagnostics.count(built.networks.generator.resolution)
+        )
         self._diagnose = diagnostics.compile_diagnostics(
             built.trainer,
             self._grids.real_batch(count),

@@ -49,7 +49,7 @@ def make_phases(
     order = d_phases + g_phases if cut.d_first else g_phases + d_phases
     order = balance.phases(make, train_state.networks, goal, cut) + order
     order += teacher_phases.of_teachers(make, train_state.networks, goal, cut)
-    phase_checks.check(order, cut.replicas)
+    phase_checks.check(order, cut.replicas, train_state.networks, goal)
     return order
 
 
@@ -70,7 +70,7 @@ def _generator(make, train_state, goal, cut):
     ]
     if goal.path_length_weight:
         mean_length = train_state.slots["path_length_mean"]
-        size = cut.batch_size // goal.path_length_batch_shrink
+        size = phase_checks.path_length_batch(goal, cut)
         # Or as many parts as the smaller batch gives.
         count = cut.g_microbatches * cut.lanes
         while count > 1 and size % (cut.replicas * count):

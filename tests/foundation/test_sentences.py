@@ -17,6 +17,15 @@ from dglgan_tf.foundation import sentences
             ValueError("No bindings specified for 'WIDTH/gin.macro' in config string"),
             "%WIDTH is used and no line says WIDTH = ...",
         ),
+        (
+            ValueError(
+                "Exception encountered when calling layer 'd' (type D).\n\nException "
+                "encountered when calling layer 'std' (type Std).\n\na batch of 10\n\n"
+                "Call arguments received by layer 'std' (type Std):\n  • x=tf.Tensor()"
+                "\n\nCall arguments received by layer 'd' (type D):\n  • x=1"
+            ),
+            "a batch of 10",
+        ),
     ],
 )
 def test_an_error_becomes_one_line(error, text):
