@@ -1,6 +1,7 @@
 """From an image back to codes: the point of a generator's space nearest to it."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
 
@@ -81,21 +82,28 @@ def project(
     size = (network.resolution, network.resolution, network.num_channels)
     if tuple(targets.shape[1:]) != size:
         raise ValueError(f"targets are {targets.shape[1:]}, the network makes {size}")
-    size = batches.drawable(len(targets), 2 * network.resolution)
-    if size < len(targets):  # each is searched for on its own, so in any company
-        cuts = [slice(i, i + size) for i in range(0, len(targets), size)]
-        found = [
-            project(network, targets[rows], None if labels is None else labels[rows],
-                    space, steps, learning_rate, distance, candidates, seed)
-            for rows in cuts
-        ]  # fmt: skip
-        return Projection(
-            np.concatenate([one.codes for one in found]),
-            np.concatenate([one.images for one in found]),
-            np.concatenate([one.losses for one in found], axis=1),
-        )
     if space not in SPACES:
         raise ValueError(f"space={space!r} must be one of {SPACES}")
+    size = batches.drawable(len(targets), 2 * network.resolution)
+    search = functools.partial(
+        _search, network, space, steps, learning_rate, distance, candidates, seed
+    )
+    if size >= len(targets):
+        return search(targets, labels)
+    # Each is searched for on its own, so in any company.
+    cuts = [slice(i, i + size) for i in range(0, len(targets), size)]
+    found = [search(targets[r], None if labels is None else labels[r]) for r in cuts]
+    return Projection(
+        np.concatenate([one.codes for one in found]),
+        np.concatenate([one.images for one in found]),
+        np.concatenate([one.losses for one in found], axis=1),
+    )
+
+
+def _search(
+    network, space, steps, learning_rate, distance, candidates, seed, targets, labels
+):
+    """Searches for as many targets as are drawn at once; arguments of `project`."""
     labels = None if labels is None else tf.constant(labels, tf.int32)
     start = _start(network, targets, labels, distance, candidates, seed)
     shared = space == "w" and _one_code(network)

@@ -5,7 +5,7 @@ The files that they name are made by `test_bad_inputs.place`.
 
 _FLAGS = [
     ("train", "no --gin_file given"),
-    ("train --gin_fil=tiny.gin", "Did you mean: gin_file"),
+    ("train --gin_fil=tiny.gin", "did you mean --gin_file"),
     ("train tiny.gin", "unexpected argument 'tiny.gin'"),
     ("train --gin_file", "gin_file"),
     ("train --gin_file=nowhere.gin", "no gin file 'nowhere.gin'"),
@@ -82,7 +82,7 @@ _DEPLOY = [
     ("sample --network=style.safetensors --noise_mode=loud", "noise_mode"),
     ("sample --network=style.safetensors --grid=maybe", "grid"),
     ("sample --network=style.safetensors --seeds=0 --outdir=torn.png", "torn.png"),
-    ("sample --network=style.safetensors --seed=0", "seeds"),
+    ("sample --network=style.safetensors --sedes=0", "did you mean --seeds"),
     ("export", "no --network given"),
     ("export --network=nowhere", "nowhere"),
     ("export --network=empty", "empty"),
