@@ -82,7 +82,7 @@ _DEPLOY = [
     ("sample --network=style.safetensors --noise_mode=loud", "noise_mode"),
     ("sample --network=style.safetensors --grid=maybe", "grid"),
     ("sample --network=style.safetensors --seeds=0 --outdir=torn.png", "torn.png"),
-    ("sample --network=style.safetensors --sedes=0", "did you mean --seeds"),
+    ("sample --network=style.safetensors --sedes=0", "unknown flag --sedes"),
     ("export", "no --network given"),
     ("export --network=nowhere", "nowhere"),
     ("export --network=empty", "empty"),
