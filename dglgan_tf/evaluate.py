@@ -13,6 +13,7 @@ from pathlib import Path
 from absl import flags
 
 from dglgan_tf.cli import entry as command_line
+from dglgan_tf.foundation import telling
 
 _RUN = flags.DEFINE_string("run", None, "Run directory whose snapshots are judged.")
 _CHECKPOINTS = flags.DEFINE_enum(
@@ -242,7 +243,7 @@ def _report(judge, subject, folder, path=None):
 
     repeats = []
     for seed in range(_SEED.value, _SEED.value + _REPEATS.value):
-        repeats.append(judge.evaluate(subject, seed, _bar()))
+        repeats.append(judge.evaluate(subject, seed, telling.progress("judging")))
     found = [scores.of_repeats(list(each)) for each in zip(*repeats, strict=True)]
     if _TEACHER.value is not None:
         found.append(_agreement(judge, subject))
@@ -264,25 +265,6 @@ def _agreement(judge, subject):
     distance = known or perceptual.build(evaluator.OFFLINE)
     teacher = _subject(judge, _TEACHER.value)
     return agreement.compare(subject, teacher, _AGREEMENT.value, distance, _SEED.value)
-
-
-def _bar():
-    """Returns a progress callback: a bar with time left on a terminal, else nothing."""
-    import sys
-
-    if not sys.stderr.isatty():
-        return None
-    import tqdm
-
-    bar = tqdm.tqdm(unit="img", unit_scale=True, dynamic_ncols=True, leave=False)
-
-    def progress(done, total):
-        bar.total = total
-        bar.update(done - bar.n)
-        if done >= total:
-            bar.close()
-
-    return progress
 
 
 def _to_tensorboard(folder, found, seen):

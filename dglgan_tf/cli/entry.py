@@ -106,12 +106,17 @@ def _guarded(main, argv, arguments=0):
             raise ValueError(
                 f"unexpected argument {argument!r}: options start with --, see --help"
             )
-        return main(argv) or 0
+        code = main(argv) or 0
+        sys.stdout.flush()
+        return code
     except KeyboardInterrupt:
         stopped = RuntimeError("stopped; the same command continues a saved run")
         return _complain(stopped, INTERRUPTED)
     except FloatingPointError as error:
         return _complain(error, DIVERGED)
+    except BrokenPipeError:  # ... | head: the reader has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except ConnectionError as error:
         return _complain(error, RETRY)
     except (ValueError, OSError) as error:

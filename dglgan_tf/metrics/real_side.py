@@ -5,7 +5,7 @@ import tempfile
 
 import numpy as np
 
-from dglgan_tf.foundation import atomic
+from dglgan_tf.foundation import atomic, telling
 from dglgan_tf.metrics import (
     collector,
     extractors,
@@ -53,7 +53,12 @@ class RealSide:
                 count = needs.num_images()
                 if count != 0:
                     networks = {name: self._networks[name]}
-                    feed(self._reals.draw(count), count, networks, {name: made})
+                    most = self._reals.count if count is None else count
+                    told = telling.progress(f"{name} of the real images")
+                    feed(
+                        self._reals.draw(count), count, networks, {name: made},
+                        lambda done, total: told(done, max(done, most or total)),
+                    )  # fmt: skip
                 made.finish()
                 return made
 

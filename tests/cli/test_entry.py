@@ -93,6 +93,21 @@ def test_errors_become_a_sentence_and_a_code(capsys, error, code, text):
     assert text in shown and shown.count("\n") == 1 and "Traceback" not in shown
 
 
+def test_a_reader_that_has_enough_ends_the_command_quietly():
+    code = (
+        "from dglgan_tf.cli import entry\n"
+        "def main(argv):\n"
+        "    for i in range(100_000): print('line', i)\n"
+        "entry.run_entry(main)\n"
+    )
+    shell = f'"{sys.executable}" -c "$CODE" | head -n 1; echo ${{PIPESTATUS[0]}}'
+    done = subprocess.run(
+        ["bash", "-c", shell], check=False, capture_output=True, text=True,
+        env={**os.environ, "CODE": code}, cwd=REPOSITORY, timeout=120,
+    )  # fmt: skip
+    assert done.stdout == "line 0\n0\n" and done.stderr == ""
+
+
 @pytest.mark.parametrize("error", [RuntimeError("x"), TypeError("x"), KeyError("x")])
 def test_defects_keep_their_traceback(error):
     with pytest.raises(type(error)):
