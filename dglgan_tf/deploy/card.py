@@ -1,5 +1,7 @@
 """The text beside an export: what it is, how to call it, how exact and fast it is."""
 
+from pathlib import Path
+
 from dglgan_tf.cost import tables
 
 
@@ -94,7 +96,8 @@ def model_card(report: dict) -> str:
         kind=report["network"]["class"],
         shape=shape,
         channels=facts["num_channels"],
-        source=f"{report['source']['file']} ({report['source']['role']})",
+        front=_front(report),
+        source=f"{Path(report['source']['file']).name} ({report['source']['role']})",
         sha=report["source"]["sha256"],
         parameters=tables.scaled(report["parameters"]),
         macs=tables.scaled(report["macs"]),
@@ -102,8 +105,7 @@ def model_card(report: dict) -> str:
         labels=labels,
         space=space,
         names=f"Classes: {names}.\n" if names else "",
-        call=_call(classes),
-        untruncated=facts["untruncated"],
+        calls="\n".join(_calls(report["files"], facts)),
         files=files_table(report),
         distance=f"{distance_text(report)}\n\n" if report.get("distance") else "",
         differences=differences_table(report),
@@ -111,11 +113,77 @@ def model_card(report: dict) -> str:
     )
 
 
-def _call(classes) -> str:
-    return ", labels=tf.constant([0] * 4)" if classes else ""
+def _front(report) -> str:
+    """Returns the front matter that a model hub reads (YAML between dashes)."""
+    tags = ["gan", "image-generation", "dglgan_tf", report["network"]["class"]]
+    lines = ["library_name: tf-keras", "pipeline_tag: unconditional-image-generation"]
+    return "\n".join(["---", *lines, "tags:", *(f"- {t}" for t in tags), "---"])
 
 
+def _calls(files, facts):
+    """Yields how each kind of file that is there is called, in its own language."""
+    known = {entry["path"]: name for name, entry in files.items()}
+    classes = facts["num_classes"]
+    values = {
+        "z_dim": facts["z_dim"],
+        "untruncated": facts["untruncated"],
+        "tensors": ", labels=tf.constant([0] * 4)" if classes else "",
+        "arrays": ', "labels": np.zeros(4, np.int32)' if classes else "",
+        "one": ", labels=np.zeros(1, np.int32)" if classes else "",
+        "script": ", labels: new ort.Tensor('int32', new Int32Array(1), [1])"
+        if classes
+        else "",
+    }
+    for ending, text in (
+        ("saved_model", _SAVED_MODEL), (".onnx", _ONNX), (".tflite", _LITERT),
+    ):  # fmt: skip
+        paths = [path for path in known if path.endswith(ending)]
+        if paths:
+            yield text.format(path=paths[0], **values)
+
+
+_SAVED_MODEL = """\
+```python
+import tensorflow as tf
+
+model = tf.saved_model.load("{path}")
+z = tf.random.normal([4, {z_dim}])
+images = model.signatures["generate"](
+    z=z, truncation_psi=tf.constant({untruncated}){tensors})["images"]
+images = model.call(z)  # float32, with defaults for the rest
+```
+"""
+_ONNX = """\
+```python
+import numpy as np
+import onnxruntime
+
+session = onnxruntime.InferenceSession("{path}")
+z = np.random.randn(4, {z_dim}).astype(np.float32)
+images = session.run(None, {{"z": z{arrays}}})[0]  # truncation_psi may be left out
+```
+
+```js
+const ort = require('onnxruntime-web');  // or onnxruntime-node
+
+const session = await ort.InferenceSession.create('{path}');
+const z = new ort.Tensor('float32', normal({z_dim}), [1, {z_dim}]);  // normal: yours
+const {{ images }} = await session.run({{ z{script} }});
+```
+"""
+_LITERT = """\
+```python
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+run = Interpreter("{path}").get_signature_runner()
+z = np.random.randn(1, {z_dim}).astype(np.float32)
+images = run(z=z, truncation_psi=np.float32({untruncated}){one})["images"]
+```
+"""
 _CARD = """\
+{front}
+
 # {kind}, {shape}, {channels} channels
 
 Source: `{source}`, sha256 `{sha}`.
@@ -125,15 +193,7 @@ Inputs: `z` [N, {z_dim}] float32, standard normal; {labels}{space}.
 Output: `images` [N, {shape}, {channels}]: uint8 from the signature `generate`,
 float32 nominally in [-1, 1] from `generate_float` and from TFLite and ONNX files.
 {names}
-```python
-import tensorflow as tf
-
-model = tf.saved_model.load("saved_model")
-z = tf.random.normal([4, {z_dim}])
-images = model.signatures["generate"](
-    z=z, truncation_psi=tf.constant({untruncated}){call})["images"]
-```
-
+{calls}
 Sizes and times (batch 1, on the machine that exported):
 
 ```

@@ -1,6 +1,10 @@
 """The tables and the text beside an export."""
 
+import ast
 import copy
+import re
+
+import pytest
 
 from dglgan_tf.deploy import card
 
@@ -57,8 +61,29 @@ def test_card_tells_inputs_classes_and_a_call_that_fits():
     assert "Classes: coat, bag." in text
     assert "labels=tf.constant([0] * 4)" in text
     assert "tf.constant(5.0)" in text
+    assert "`x.safetensors (generator_ema)`" in text  # no path of this machine
     plain = copy.deepcopy(REPORT)
     plain["facts"] |= {"num_classes": 0, "class_names": [], "truncation": "w"}
     text = card.model_card(plain)
     assert "labels" not in text and "Classes" not in text
     assert "to their mean (1 = none)" in text
+
+
+def test_a_hub_reads_the_front_matter_and_each_file_has_its_call():
+    report = copy.deepcopy(REPORT)
+    for path in ("model.onnx", "model-float32.tflite"):
+        entry = report["files"]["saved_model"] | {"path": path}
+        report["files"][path] = entry
+    text = card.model_card(report)
+    for call in (
+        'saved_model.load("saved_model")', 'InferenceSession("model.onnx")',
+        "InferenceSession.create('model.onnx')", 'Interpreter("model-float32.tflite")',
+        'session.run(None, {"z": z, "labels": np.zeros(4, np.int32)})',
+        "session.run({ z, labels: new ort.Tensor('int32', new Int32Array(1), [1]) })",
+    ):  # fmt: skip
+        assert call in text, call
+    for block in re.findall(r"```python\n(.*?)```", text, re.S):
+        ast.parse(block)
+    yaml = pytest.importorskip("yaml")
+    front = yaml.safe_load(text.split("---")[1])
+    assert front["tags"][-1] == "BigGANGenerator" and text.startswith("---\n")
