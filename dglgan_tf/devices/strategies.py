@@ -150,10 +150,18 @@ def _configured_lanes() -> int:
     group = bindings.value("StyleGAN2Discriminator", "mbstd_group_size", 4)
     accumulated = (bound("g_microbatches", 1), bound("d_microbatches", 1)) != (1, 1)
     # Who accumulates lacks memory; XLA has threads of its own.
-    if accumulated or bound("max_microbatch", None) or bound("jit", "auto") is True:
+    limited = bound("max_microbatch", None)
+    if limited == "auto":  # lanes compute their parts at once
+        limited = _resolution() > 128
+    if accumulated or limited or bound("jit", "auto") is True:
         return 1
     size = bound("batch_size", 1)
     return lanes.suitable([size, bound("d_batch_size", None) or size], group)
+
+
+def _resolution() -> int:
+    names = ("StyleGAN2Generator", "BigGANGenerator", "BigGANDeepGenerator")
+    return max(bindings.value(name, "resolution", 0) for name in names)
 
 
 def check(strategy, seconds: float | None = None) -> None:

@@ -9,9 +9,9 @@ from dglgan_tf.data import base as data_base
 from dglgan_tf.data import pipeline
 from dglgan_tf.devices import strategies
 from dglgan_tf.networks import base, copying
-from dglgan_tf.runs import initial_weights
+from dglgan_tf.runs import auto_parts, initial_weights
 from dglgan_tf.runs import plan as plans
-from dglgan_tf.training import state, trainer
+from dglgan_tf.training import settings, state, trainer
 
 
 @dataclasses.dataclass
@@ -31,6 +31,7 @@ def build(
     beginning: plans.Beginning | None = None,
     strategy=None,
     lanes: int = 1,
+    remembered: int | None = None,
 ) -> Built:
     """Builds networks and trainer.
 
@@ -40,6 +41,7 @@ def build(
       beginning: teachers and first weights; None = neither.
       strategy: of `strategies.make`; None = its default.
       lanes: in effect.
+      remembered: what 'auto' chose when the run began.
 
     Raises:
       ValueError: networks, data and weights that do not fit together.
@@ -68,7 +70,11 @@ def build(
             initial_weights.prune(networks, wide, begin.seed)
         else:
             initial_weights.initialize(networks, begin.starts)
-        train = trainer.Trainer(networks, strategy, begin.seed, lanes=lanes)
+        wanted = settings.Settings()
+        if wanted.max_microbatch == "auto":
+            most = remembered or auto_parts.choose(wanted, networks, strategy, lanes)
+            wanted = dataclasses.replace(wanted, max_microbatch=most)
+        train = trainer.Trainer(networks, strategy, begin.seed, wanted, lanes=lanes)
     copying.check_pair(networks.generator, networks.discriminator, "discriminator")
     pipeline.check_classes(source, networks.generator.num_classes)
     return Built(source, networks, train, strategy)

@@ -30,6 +30,20 @@ def duration(seconds: float) -> str:
     return f"{m}m {s:02d}s" if minutes else f"{s}s"
 
 
+def thousands(images: int) -> str:
+    """Returns images in thousands: to the image where there are few."""
+    return f"{images / 1000:.1f}" if images >= 10_000 else f"{images / 1000:.3f}"
+
+
+def speed_of(images_per_second: float) -> str:
+    """Returns a speed with three digits where it is low: '0.0683'."""
+    low = images_per_second < 10
+    return f"{images_per_second:.3g}" if low else f"{images_per_second:.1f}"
+
+
+_QUIET_SECONDS = 60.0  # without a line, after which a step is worth one
+
+
 class Progress:
     """Collects metrics without waiting for devices and reports once a tick."""
 
@@ -46,6 +60,7 @@ class Progress:
         self._seconds_before, self._start = seconds, time.time()
         self._tick_start, self._maintenance = self._start, 0.0
         self._tick_cpu = _cpu_seconds()
+        self._added, self._said_at = 0, self._start
         log = stats = Path(os.devnull)
         self.summary = tf.summary.create_noop_writer()
         if run_dir is not None:
@@ -76,9 +91,23 @@ class Progress:
             self._metrics.setdefault(name, []).append(value)
         if self._bar is not None:
             self._bar.update(images)
+        self._added += images
+        if images and time.time() - self._said_at > _QUIET_SECONDS:
+            self._say_where()
+
+    def _say_where(self):
+        """Says between ticks, where they are far apart, how far the run is."""
+        seconds = time.time() - self._tick_start - self._maintenance
+        each = seconds / self._added
+        seen = self._tick_images + self._added
+        self.say(
+            f"{seen:,} of {self._total:,} images, {speed_of(1 / max(each, 1e-9))} "
+            f"img/s, eta {duration((self._total - seen) * each)}"
+        )
 
     def say(self, text: str) -> None:
         """Writes a line to the console and to log.txt."""
+        self._said_at = time.time()
         if self._bar is not None:
             self._bar.write(text, file=sys.stderr)
         else:
@@ -102,7 +131,8 @@ class Progress:
         self.say(
             f"{plan.total_images:,} images of {train.batch_size} a step on "
             f"{built.strategy.num_replicas_in_sync} replica(s) in {train.lanes} "
-            f"lane(s), XLA {'on' if train.jit else 'off'}; tracing takes a while"
+            f"lane(s), XLA {'on' if train.jit else 'off'}; the first step traces "
+            f"{', '.join(p.name for p in train.phases)}, which takes a while"
         )
         with self.summary.as_default():
             text = "    " + gin.config_str().replace("\n", "\n    ")
@@ -155,6 +185,7 @@ class Progress:
         }
         self._report(means, counters, tick_seconds, remaining)
         self._tick_start, self._tick_images = now, counters.images
+        self._added = 0
         self._tick_cpu = cpu
         self._maintenance = self.data_seconds = 0.0
         self.ticks += 1
@@ -162,13 +193,13 @@ class Progress:
 
     def _report(self, means, counters, tick_seconds, remaining):
         self.say(
-            f"tick {self.ticks:<5d} kimg {counters.images / 1000:<8.1f} "
+            f"tick {self.ticks:<5d} kimg {thousands(counters.images):<8s} "
             f"time {duration(self.seconds):<12s} sec/tick {tick_seconds:<7.1f} "
             f"sec/kimg {means['timing/sec_per_kimg']:<7.2f} "
             f"maintenance {means['timing/maintenance_sec']:<6.1f} "
             f"cpumem {means['resources/cpu_mem_gb']:<6.2f} "
             f"gpumem {means['resources/gpu_mem_gb']:<6.2f} "
-            f"img/s {means['timing/img_per_sec']:<7.1f} "
+            f"img/s {speed_of(means['timing/img_per_sec']):<7s} "
             f"eta {duration(remaining)}"
         )
         record = {
@@ -190,7 +221,7 @@ class Progress:
         path = Path(self._stats.name)
         drop_later_records(path, images)
         self._stats = open(path, "a", encoding="utf-8")  # noqa: SIM115
-        self._tick_images = images
+        self._tick_images, self._added = images, 0
         if self._bar is not None:
             self._bar.n = images
             self._bar.refresh()

@@ -34,7 +34,17 @@ def options_of(built, beginning) -> dict:
             for role, network in built.networks.by_role().items()
         },
         "objective": built.trainer.objective.facts(),
+        "max_microbatch": built.trainer.part,
     }
+
+
+def remembered_part(directory: run_directory.RunDirectory) -> int | None:
+    """Returns how many images a run computed at once when it began; None if unknown."""
+    try:
+        found = facts(directory.path).get("max_microbatch")
+    except (OSError, ValueError):  # a new run, or one of an earlier version
+        return None
+    return found if isinstance(found, int) and found > 0 else None
 
 
 def restore(

@@ -57,6 +57,7 @@ def run(
     if dry_run:
         return descriptions.show(plan, when, siblings, planned)
     directory.check()
+    logging.info("opening data, building and loading networks for %s", run_dir)
     elsewhere = any([plan.devices, hosts, plan.tpu])
     lanes = strategies.open_lanes(plan.lanes, elsewhere)
     strategy = strategies.make(plan.devices, hosts, plan.tpu)
@@ -64,8 +65,9 @@ def run(
     begin = plan.beginning(siblings)
     strategies.set_numerics(plan.tf32, plan.deterministic)
     built = build.build(
-        source, plan.generator, plan.discriminator, begin, strategy, lanes
-    )
+        source, plan.generator, plan.discriminator, begin, strategy, lanes,
+        run_options.remembered_part(directory),
+    )  # fmt: skip
     team = teams.Team(strategy)
     with directory.locked() if team.is_chief else contextlib.nullcontext():
         return _train(built, begin, when, directory, team)

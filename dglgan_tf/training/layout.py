@@ -1,6 +1,7 @@
 """How the batches of a training are cut: steps, microbatches, lanes."""
 
 import dataclasses
+import math
 
 from dglgan_tf.config import fields
 
@@ -19,11 +20,21 @@ class Layout:
     lanes: int = 1
     frozen_generator: bool = False
 
-    def limited(self, most: int | None) -> "Layout":
-        """Returns the layout with parts of at most so many images (see `parts`)."""
+    def limited(self, most: int | str | None) -> "Layout":
+        """Returns the layout with parts of at most so many images (see `parts`).
+
+        'auto' is for whoever knows the device (`runs.auto_parts`); here it is no limit.
+        """
+        most = None if most == "auto" else most
         g = parts(self.batch_size, self.replicas, self.g_microbatches, most)
         d = parts(self.d_batch_size, self.replicas, self.d_microbatches, most)
         return dataclasses.replace(self, g_microbatches=g, d_microbatches=d)
+
+    @property
+    def part(self) -> int:
+        """Most images that one replica computes at once, all lanes together."""
+        g, d = self.batch_size // self.g_microbatches, self.d_batch_size
+        return max(g, d // self.d_microbatches) // self.replicas
 
     def of_discriminator(self) -> dict:
         """Returns batch, parts and lanes of a discriminator's phase."""
@@ -35,6 +46,21 @@ class Layout:
 
     def __post_init__(self):
         fields.check(self, owner="Trainer")
+
+
+def group_of(networks) -> int:
+    """Returns how many images must stay together in a part; 0 = all of them.
+
+    Args:
+      networks: `state.Networks`, whose discriminators may compare images.
+    """
+    group = 1
+    for judge in (networks.discriminator, *networks.teachers):
+        if hasattr(judge, "mbstd_group_size"):
+            if judge.mbstd_group_size is None:
+                return 0
+            group = math.lcm(group, judge.mbstd_group_size)
+    return group
 
 
 def parts(batch_size: int, replicas: int, given: int, limit: int | None) -> int:

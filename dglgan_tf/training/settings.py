@@ -30,7 +30,8 @@ class Settings:
       batch_size: images in a generator step, over all replicas.
       g_microbatches, d_microbatches: gradient accumulation on each replica.
       max_microbatch: most images that one replica computes at once, what its memory
-        holds: more accumulation follows from it, with the same global batch.
+        holds: more accumulation follows from it, with the same global batch; 'auto'
+        finds it out (`runs.auto_parts`).
       d_batch_size: reals in a discriminator step; None = batch_size.
       d_steps: discriminator steps for each generator step.
       d_first: run the discriminator before the generator (BigGAN).
@@ -52,7 +53,7 @@ class Settings:
     batch_size: int = gin.REQUIRED
     g_microbatches: int = 1
     d_microbatches: int = 1
-    max_microbatch: int | None = None
+    max_microbatch: int | str | None = None
     d_batch_size: int | None = None
     d_steps: int = 1
     d_first: bool = False

@@ -18,6 +18,7 @@ from dglgan_tf.training import (
     phase,
     phase_plan,
     settings,
+    smaller_parts,
     state,
 )
 
@@ -32,6 +33,7 @@ class Trainer:
       batch_size: images of a generator step, over all replicas.
       reals_per_step: batch of reals that each discriminator repeat consumes.
       data_seconds: spent waiting for reals; whoever reports it sets it to 0.
+      part: most images that one replica computes at once.
       strategy, seed, lanes, jit: in effect.
     """
 
@@ -64,6 +66,7 @@ class Trainer:
         self.jit = settings.resolve_jit(wanted.jit, strategy)
         cut = wanted.layout(strategy.num_replicas_in_sync, lanes)
         self.batch_size, self.reals_per_step = cut.batch_size, cut.d_batch_size
+        self.part = cut.part
         self._ema_decay, self._ema_statistics = wanted.ema_decay, wanted.ema_statistics
         self._ema_decay(0, self.batch_size)  # what is out of range is said now
         self.objective = wanted.objective.bound(networks)
@@ -84,6 +87,7 @@ class Trainer:
             networks.generator.z_dim, networks.generator.num_classes, class_weights
         )
         self.data_seconds, self._rates, self._steps = 0.0, {}, {}
+        self._halved = smaller_parts.Halved(strategy, networks)
         self._averages = self._reals = None
 
     def train_step(self, iterator) -> dict[str, tf.Tensor]:
@@ -128,8 +132,8 @@ class Trainer:
 
     def _run(self, item, repeat, scalars):
         seed = draws.step_seed(self.seed, self.state.counters.step, item.name, repeat)
-        reals = self._reals if item.reals else {}
-        return self._step_of(item)(reals, tf.constant(seed), scalars)
+        given = self._reals if item.reals else {}, tf.constant(seed), scalars
+        return self._halved.run(item, lambda used: self._step_of(used)(*given))
 
     def _step_of(self, item):
         if not self._steps and not self.objective.update_teachers:
@@ -137,11 +141,12 @@ class Trainer:
             # everything is loaded.
             for teacher in self.state.networks.teachers:
                 spectral_norm.freeze_spectral_norm(teacher)
-        if item.name not in self._steps:
-            self._steps[item.name] = phase.compile_phase(
+        key = item.name, item.microbatches
+        if key not in self._steps:
+            self._steps[key] = phase.compile_phase(
                 item, self.strategy, self._latents, self.jit
             )
-        return self._steps[item.name]
+        return self._steps[key]
 
     def _update_ema(self):
         if self._averages is None:
@@ -163,5 +168,5 @@ class Trainer:
         """Returns how often each phase was traced; 1 unless something is amiss."""
         return {
             name: step.experimental_get_tracing_count()
-            for name, step in self._steps.items()
+            for (name, _), step in self._steps.items()
         }
