@@ -1,12 +1,14 @@
 """`Trainer.max_microbatch = 'auto'`: the largest parts that memory holds."""
 
+import dataclasses
+
 import psutil
 from absl import logging
 
 from dglgan_tf.cost import macs, memory
 from dglgan_tf.devices import strategies
 from dglgan_tf.networks import base
-from dglgan_tf.training import layout
+from dglgan_tf.training import layout, settings
 
 _RESERVE = 2 * 2**30  # bytes of a host left to everything else
 _GPU_SHARE = 0.9
@@ -35,6 +37,20 @@ def networks_of(networks, update_teachers: bool) -> list[memory.Part]:
         cost = macs.count(teacher)
         parts.append(memory.Part("teacher", cost, trained=update_teachers))
     return parts
+
+
+def resolved(networks, strategy, lanes: int, remembered: int | None = None):
+    """Returns gin's `Settings` with a number in the place of 'auto'.
+
+    Args:
+      networks, strategy, lanes: see `choose`.
+      remembered: what was chosen when the run began; None = chosen now.
+    """
+    wanted = settings.Settings()
+    if wanted.max_microbatch != "auto":
+        return wanted
+    most = remembered or choose(wanted, networks, strategy, lanes)
+    return dataclasses.replace(wanted, max_microbatch=most)
 
 
 def choose(wanted, networks, strategy, lanes: int, bytes_free: int | None = None):

@@ -11,7 +11,7 @@ from dglgan_tf.devices import strategies
 from dglgan_tf.networks import base, copying
 from dglgan_tf.runs import auto_parts, initial_weights
 from dglgan_tf.runs import plan as plans
-from dglgan_tf.training import settings, state, trainer
+from dglgan_tf.training import state, trainer
 
 
 @dataclasses.dataclass
@@ -70,10 +70,7 @@ def build(
             initial_weights.prune(networks, wide, begin.seed)
         else:
             initial_weights.initialize(networks, begin.starts)
-        wanted = settings.Settings()
-        if wanted.max_microbatch == "auto":
-            most = remembered or auto_parts.choose(wanted, networks, strategy, lanes)
-            wanted = dataclasses.replace(wanted, max_microbatch=most)
+        wanted = auto_parts.resolved(networks, strategy, lanes, remembered)
         train = trainer.Trainer(networks, strategy, begin.seed, wanted, lanes=lanes)
     copying.check_pair(networks.generator, networks.discriminator, "discriminator")
     pipeline.check_classes(source, networks.generator.num_classes)

@@ -78,6 +78,11 @@ class Plan:
             found = dict.fromkeys(files.ROLES, found)
         return dict(found)
 
+    @property
+    def networks(self) -> tuple[Callable, Callable]:
+        """The makers of the student's generator and discriminator."""
+        return self.generator, self.discriminator
+
     def beginning(self, siblings: str | None) -> Beginning:
         """Returns teachers and first weights, as files.
 

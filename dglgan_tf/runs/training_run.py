@@ -64,10 +64,8 @@ def run(
     source = plans.made(plan.source, data_base.Source, "source")
     begin = plan.beginning(siblings)
     strategies.set_numerics(plan.tf32, plan.deterministic)
-    built = build.build(
-        source, plan.generator, plan.discriminator, begin, strategy, lanes,
-        run_options.remembered_part(directory),
-    )  # fmt: skip
+    made, part = plan.networks, run_options.remembered_part(directory)
+    built = build.build(source, *made, begin, strategy, lanes, part)
     team = teams.Team(strategy)
     with directory.locked() if team.is_chief else contextlib.nullcontext():
         return _train(built, begin, when, directory, team)

@@ -72,7 +72,7 @@ def test_parts_change_no_gradient(logical_devices):
 
 def test_auto_is_resolved_once_and_remembered(monkeypatch, tmp_path):
     made = wanted(batch_size=8, max_microbatch="auto")
-    monkeypatch.setattr(build.settings, "Settings", lambda: made)
+    monkeypatch.setattr(auto_parts.settings, "Settings", lambda: made)
     monkeypatch.setattr(auto_parts, "available_bytes", lambda strategy: 0)
     source = types.SimpleNamespace(num_classes=0)
     built = build.build(source, *tiny.toy())
