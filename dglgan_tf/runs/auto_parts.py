@@ -92,3 +92,9 @@ def _legal(wanted, networks, replicas, lanes) -> list[int]:
         if n % (group * lanes) == 0 and all(s % min(n, s) == 0 for s in shares)
     ]
     return found or [max(shares)]
+
+
+def part_of(train) -> int:
+    """Returns how many images each replica of a `Trainer` computes at once."""
+    largest = max(p.lanes * (p.batch_size // p.microbatches) for p in train.phases)
+    return largest // train.strategy.num_replicas_in_sync

@@ -31,7 +31,6 @@ def build(
     beginning: plans.Beginning | None = None,
     strategy=None,
     lanes: int = 1,
-    remembered: int | None = None,
 ) -> Built:
     """Builds networks and trainer.
 
@@ -41,7 +40,6 @@ def build(
       beginning: teachers and first weights; None = neither.
       strategy: of `strategies.make`; None = its default.
       lanes: in effect.
-      remembered: what 'auto' chose when the run began.
 
     Raises:
       ValueError: networks, data and weights that do not fit together.
@@ -70,7 +68,7 @@ def build(
             initial_weights.prune(networks, wide, begin.seed)
         else:
             initial_weights.initialize(networks, begin.starts)
-        wanted = auto_parts.resolved(networks, strategy, lanes, remembered)
+        wanted = auto_parts.resolved(networks, strategy, lanes, begin.part)
         train = trainer.Trainer(networks, strategy, begin.seed, wanted, lanes=lanes)
     copying.check_pair(networks.generator, networks.discriminator, "discriminator")
     pipeline.check_classes(source, networks.generator.num_classes)

@@ -20,12 +20,14 @@ class Beginning:
       prune: (generator, seed) -> scores of the channels that stay, where the files hold
         wider networks; None = they have the student's shapes.
       seed: of what is random.
+      part: most images at once, as 'auto' chose when the run began; None = open.
     """
 
     teachers: tuple = ()
     starts: dict = dataclasses.field(default_factory=dict)
     prune: Callable | None = None
     seed: int = 0
+    part: int | None = None
 
 
 @gin.configurable("train")
@@ -83,7 +85,7 @@ class Plan:
         """The makers of the student's generator and discriminator."""
         return self.generator, self.discriminator
 
-    def beginning(self, siblings: str | None) -> Beginning:
+    def beginning(self, siblings: str | None, part: int | None = None) -> Beginning:
         """Returns teachers and first weights, as files.
 
         Raises:
@@ -95,6 +97,7 @@ class Plan:
             {role: find(name, siblings) for role, name in self.starts().items()},
             self.prune,
             self.seed,
+            part,
         )
 
 

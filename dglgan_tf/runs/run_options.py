@@ -10,6 +10,7 @@ from absl import logging
 import dglgan_tf
 from dglgan_tf.foundation import atomic, run_directory
 from dglgan_tf.networks import base
+from dglgan_tf.runs import auto_parts
 from dglgan_tf.training import checkpoint
 
 
@@ -34,7 +35,7 @@ def options_of(built, beginning) -> dict:
             for role, network in built.networks.by_role().items()
         },
         "objective": built.trainer.objective.facts(),
-        "max_microbatch": built.trainer.part,
+        "max_microbatch": auto_parts.part_of(built.trainer),
     }
 
 

@@ -62,10 +62,9 @@ def run(
     lanes = strategies.open_lanes(plan.lanes, elsewhere)
     strategy = strategies.make(plan.devices, hosts, plan.tpu)
     source = plans.made(plan.source, data_base.Source, "source")
-    begin = plan.beginning(siblings)
+    begin = plan.beginning(siblings, run_options.remembered_part(directory))
     strategies.set_numerics(plan.tf32, plan.deterministic)
-    made, part = plan.networks, run_options.remembered_part(directory)
-    built = build.build(source, *made, begin, strategy, lanes, part)
+    built = build.build(source, *plan.networks, begin, strategy, lanes)
     team = teams.Team(strategy)
     with directory.locked() if team.is_chief else contextlib.nullcontext():
         return _train(built, begin, when, directory, team)

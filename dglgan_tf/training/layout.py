@@ -30,12 +30,6 @@ class Layout:
         d = parts(self.d_batch_size, self.replicas, self.d_microbatches, most)
         return dataclasses.replace(self, g_microbatches=g, d_microbatches=d)
 
-    @property
-    def part(self) -> int:
-        """Most images that one replica computes at once, all lanes together."""
-        g, d = self.batch_size // self.g_microbatches, self.d_batch_size
-        return max(g, d // self.d_microbatches) // self.replicas
-
     def of_discriminator(self) -> dict:
         """Returns batch, parts and lanes of a discriminator's phase."""
         return {

@@ -33,7 +33,6 @@ class Trainer:
       batch_size: images of a generator step, over all replicas.
       reals_per_step: batch of reals that each discriminator repeat consumes.
       data_seconds: spent waiting for reals; whoever reports it sets it to 0.
-      part: most images that one replica computes at once.
       strategy, seed, lanes, jit: in effect.
     """
 
@@ -66,7 +65,6 @@ class Trainer:
         self.jit = settings.resolve_jit(wanted.jit, strategy)
         cut = wanted.layout(strategy.num_replicas_in_sync, lanes)
         self.batch_size, self.reals_per_step = cut.batch_size, cut.d_batch_size
-        self.part = cut.part
         self._ema_decay, self._ema_statistics = wanted.ema_decay, wanted.ema_statistics
         self._ema_decay(0, self.batch_size)  # what is out of range is said now
         self.objective = wanted.objective.bound(networks)
@@ -137,12 +135,10 @@ class Trainer:
 
     def _step_of(self, item):
         if not self._steps and not self.objective.update_teachers:
-            # Weights that no longer move need no power steps: once for all, now that
-            # everything is loaded.
+            # Weights that no longer move, now loaded, need no power steps any more.
             for teacher in self.state.networks.teachers:
                 spectral_norm.freeze_spectral_norm(teacher)
-        key = item.name, item.microbatches
-        if key not in self._steps:
+        if (key := (item.name, item.microbatches)) not in self._steps:
             self._steps[key] = phase.compile_phase(
                 item, self.strategy, self._latents, self.jit
             )

@@ -7,7 +7,7 @@ from support import tiny_training as tiny
 
 from dglgan_tf.compat import tf
 from dglgan_tf.cost import memory
-from dglgan_tf.runs import auto_parts, build, run_options
+from dglgan_tf.runs import auto_parts, build, plan, run_options
 from dglgan_tf.training import layout, settings
 
 
@@ -54,7 +54,7 @@ def test_both_batches_divide(pair):
     part = auto_parts.choose(batches, networks, strategy, 1, free)
     assert part == 6
     cut = batches.layout(1, 1).limited(part)
-    assert (cut.g_microbatches, cut.d_microbatches, cut.part) == (2, 4, 6)
+    assert (cut.g_microbatches, cut.d_microbatches) == (2, 4)
 
 
 def test_parts_change_no_gradient(logical_devices):
@@ -66,7 +66,7 @@ def test_parts_change_no_gradient(logical_devices):
         )
         tiny.steps(train, 2)
         found.append(tiny.everything(train))
-    assert train.part == 2
+    assert auto_parts.part_of(train) == 2
     tiny.assert_close(*found, 1e-5)
 
 
@@ -76,9 +76,9 @@ def test_auto_is_resolved_once_and_remembered(monkeypatch, tmp_path):
     monkeypatch.setattr(auto_parts, "available_bytes", lambda strategy: 0)
     source = types.SimpleNamespace(num_classes=0)
     built = build.build(source, *tiny.toy())
-    assert built.trainer.part == 1
-    built = build.build(source, *tiny.toy(), remembered=4)
-    assert built.trainer.part == 4
+    assert auto_parts.part_of(built.trainer) == 1
+    built = build.build(source, *tiny.toy(), plan.Beginning(part=4))
+    assert auto_parts.part_of(built.trainer) == 4
     directory = types.SimpleNamespace(path=tmp_path)
     assert run_options.remembered_part(directory) is None
     (tmp_path / "training_options.json").write_text('{"max_microbatch": 4}')
