@@ -2,6 +2,7 @@
 
 import copy
 import json
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -148,7 +149,10 @@ def members(path: Path, random, canary) -> None:
     if kind == 0:
         path.write_bytes(data(path.read_bytes(), random))
         return
-    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as file:
+    with (
+        warnings.catch_warnings(action="ignore"),  # of a name twice
+        zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as file,
+    ):
         if kind == 1:
             name = random.choice(
                 ("bomb.png", "dataset.json", "9.png", "a/dataset.json")

@@ -12,6 +12,7 @@ import shutil
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
 import hostile_kinds
@@ -84,13 +85,9 @@ def _guarded(use, path):
         try:
             code = entry._guarded(lambda argv: use(path), ["command"])
         except BaseException as error:
-            trace = error.__traceback__
-            while (
-                trace.tb_next
-                and "dglgan_tf" in trace.tb_next.tb_frame.f_code.co_filename
-            ):
-                trace = trace.tb_next
-            where = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
+            calls = traceback.extract_tb(error.__traceback__)
+            own = [c for c in calls if "dglgan_tf" in c.filename][-1]
+            where = f"{Path(own.filename).name}:{own.lineno}"
             said = f"{type(error).__name__}: {str(error)[:300]} ({where})"
             return 1, said, ["a traceback"]
     said = out.getvalue().strip()

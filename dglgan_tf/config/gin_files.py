@@ -110,7 +110,7 @@ def bind(configuration: Configuration) -> None:
         gin_internals.parse(
             configuration.texts, configuration.paths, configuration.bindings
         )
-    bindings_of_gin.check()
+        bindings_of_gin.check()
 
 
 def parse(

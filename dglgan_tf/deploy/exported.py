@@ -98,7 +98,13 @@ def from_saved_model(folder, trust: bool = False) -> sampler.Sampler:
         inputs = {"z": z, "truncation_psi": tf.constant(value, tf.float32)}
         if labels is not None:
             inputs["labels"] = labels
-        return signature(**inputs)["images"]
+        try:
+            return signature(**inputs)["images"]
+        except tf.errors.OpError as error:  # of a graph of somebody else's
+            said = " ".join(str(error.message).split())
+            raise ValueError(
+                f"SavedModel {folder} fails when it draws ({said[:200]})"
+            ) from error
 
     call.module = module  # signatures do not keep their variables alive
     return sampler.Sampler(facts, call, str(folder))

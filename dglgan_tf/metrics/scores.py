@@ -14,9 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from dglgan_tf.foundation import atomic
+from dglgan_tf.foundation import atomic, json_files
 from dglgan_tf.metrics import protocol
 
+_LINE = {
+    "metric": str, "results": dict, "snapshot": str, "timestamp": json_files.NUMBER,
+    "images?": json_files.NUMBER, "values": dict, "floor?": (dict, *json_files.NUMBER),
+    "protocol": dict,
+}  # fmt: skip
 _PREFIX, _SUFFIX = "metric-", ".jsonl"
 
 
@@ -89,10 +94,13 @@ def read(folder) -> list[dict]:
     for path in sorted(Path(folder).glob(f"{_PREFIX}*{_SUFFIX}")):
         for text in path.read_text(encoding="utf-8").splitlines():
             try:
-                line = json.loads(text)
-                found.append(line | {"value": line["results"][line["metric"]]})
-            except (ValueError, KeyError, TypeError):
+                line = json_files.parse(text, path)
+                json_files.check(line, _LINE, path)
+                value = line["results"][line["metric"]]
+                json_files.check(value, json_files.NUMBER, path)
+            except (ValueError, KeyError):
                 continue
+            found.append(line | {"value": value})
     return sorted(found, key=lambda line: line["timestamp"])
 
 

@@ -19,6 +19,30 @@ COSTS = (
     "images_per_second",
 )
 _POINTS = 200
+# The forms of what is read, as far as the report needs them (`json_files.check`).
+_NUMBER = json_files.NUMBER
+_TICK = {"images?": _NUMBER, "timestamp?": _NUMBER, "timing/total_sec?": _NUMBER}
+_OPTIONS = {"class_names?": [str], "objective?": dict, "parameters?": {str: _NUMBER}}
+_PROTOCOL = {"real?": dict, "num_generated?": _NUMBER, "num_real?": _NUMBER}
+_COMPARED = {
+    "networks": {str: str},
+    "class_names?": [str],
+    "protocols?": {str: {"protocol?": _PROTOCOL}},
+}
+_TIMING = {"threads?": _NUMBER, "p50_ms?": _NUMBER, "p95_ms?": _NUMBER}
+_FILE = {
+    "bytes": _NUMBER,
+    "differences": [{"signature": str, "max": _NUMBER}],
+    "timing?": [_TIMING],
+}
+_DISTANCE = {
+    "metric": str,
+    "values": {str: _NUMBER},
+    "floor?": {"value?": _NUMBER},
+    "protocol?": _PROTOCOL,
+    "left_out?": dict,
+}
+_EXPORT = {"files": {str: _FILE}, "distance?": _DISTANCE, "tolerance?": _NUMBER}
 # Title, unit, and {label: key of stats.jsonl}; a chart is drawn where a key exists.
 CHARTS = (
     ("Generator loss", {"own discriminator": "g/adversarial", "total": "g/loss"}),
@@ -65,8 +89,9 @@ def recipe(root) -> dict:
     scores = _scores(root / "scores.csv")
     if not scores:
         missing.append("no scores.csv: costs and distances were not compared yet")
-    networks, names = _networks(root, stages)
-    export = _json(root / "export" / "export_report.json")
+    compared = _json(root / "comparison.json", _COMPARED)
+    networks, names = _networks(root, stages, compared)
+    export = _json(root / "export" / "export_report.json", _EXPORT)
     if export is None:
         missing.append("no export: run `python -m dglgan_tf.export`")
     return {
@@ -74,7 +99,7 @@ def recipe(root) -> dict:
         "root": str(root),
         "scores": scores,
         "metrics": [key for key in (scores[0] if scores else {}) if is_metric(key)],
-        "protocols": (_json(root / "comparison.json") or {}).get("protocols", {}),
+        "protocols": (compared or {}).get("protocols") or {},
         "stages": stages,
         "networks": networks,
         "class_names": names,
@@ -93,12 +118,19 @@ def _scores(path: Path) -> list[dict]:
     """Returns the rows of scores.csv, numbers as floats; [] where there is none."""
     if not path.is_file():
         return []
-    with open(path, encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is broken ({error}): compare again") from error
     # `evaluate` of version 56e1311 and before had another name for the first column.
     rows = [{"network": r.pop("snapshot"), **r} if "snapshot" in r else r for r in rows]
     if rows and "network" not in rows[0]:
         raise ValueError(f"{path} has no column 'network': delete it and compare again")
+    if any(None in row or None in row.values() for row in rows):
+        raise ValueError(f"{path} has rows of several lengths: compare again")
+    if any(not row["network"] for row in rows):
+        raise ValueError(f"{path} has a row without a network: compare again")
     try:
         return [
             {k: v if k == "network" else _number(v) for k, v in row.items()}
@@ -112,11 +144,13 @@ def _number(text):
     return float(text) if text.strip() else None
 
 
-def _json(path: Path):
+def _json(path: Path, form):
     if not path.is_file():
         return None
     try:
-        return json_files.read(path)
+        found = json_files.read(path)
+        json_files.check(found, form, path)
+        return found
     except ValueError as error:
         raise ValueError(f"{error}: delete it") from error
 
@@ -134,7 +168,7 @@ def _stage(folder: Path) -> dict:
         "started": stats[0].get("timestamp", 0) if stats else float("inf"),
         "images": stats[-1].get("images", 0) if stats else 0,
         "seconds": stats[-1].get("timing/total_sec") if stats else None,
-        "options": _json(folder / run_directory.MARKER) or {},
+        "options": _json(folder / run_directory.MARKER, _OPTIONS) or {},
         "charts": _charts(stats),
         "config": config.read_text(encoding="utf-8") if config.is_file() else "",
         "snapshot": str(latest) if latest else None,
@@ -155,6 +189,7 @@ def _stats(path: Path) -> list[dict]:
     for number, line in enumerate(lines):
         try:
             found.append(json_files.parse(line, "it"))
+            json_files.check(found[-1], _TICK, "it")
         except ValueError as error:
             if number == len(lines) - 1:
                 break
@@ -180,12 +215,11 @@ def _charts(stats) -> list[dict]:
     return charts
 
 
-def _networks(root: Path, stages) -> tuple[dict[str, str], list[str]]:
+def _networks(root: Path, stages, compared) -> tuple[dict[str, str], list[str]]:
     """Returns {name shown: weights file}, the reference first, and class names."""
     names: list[str] = []
     for stage in stages:
         names = stage["options"].get("class_names") or names
-    compared = _json(root / "comparison.json")
     if compared is not None:
         held = {n: _inside(root, p) for n, p in compared["networks"].items()}
         return held, compared.get("class_names") or names
