@@ -188,8 +188,9 @@ def _stats(path: Path) -> list[dict]:
     found = []
     for number, line in enumerate(lines):
         try:
-            found.append(json_files.parse(line, "it"))
-            json_files.check(found[-1], _TICK, "it")
+            tick = json_files.parse(line, "it")
+            json_files.check(tick, _TICK, "it")
+            found.append(tick)
         except ValueError as error:
             if number == len(lines) - 1:
                 break
