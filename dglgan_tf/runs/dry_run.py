@@ -3,13 +3,17 @@
 import gin
 
 from dglgan_tf.compat import tf
-from dglgan_tf.cost import macs, memory, tables
+from dglgan_tf.cost import macs, memory, phases, tables
+from dglgan_tf.cost import rate as device_rate
 from dglgan_tf.data import base as data_base
-from dglgan_tf.foundation import run_directory
+from dglgan_tf.foundation import batches, run_directory
 from dglgan_tf.networks import base, weightless
+from dglgan_tf.runs import auto_parts
 from dglgan_tf.runs import plan as plans
 from dglgan_tf.runs import progress
-from dglgan_tf.training import state, trainer
+from dglgan_tf.training import diagnostics, state, trainer
+
+_DRAWN = 64  # images of a grid, and that `evaluate` asks for at once
 
 
 def show(plan, when, siblings, planned) -> dict:
@@ -47,7 +51,9 @@ def describe(generator, discriminator, teacher_networks, schedule) -> str:
                 networks.teachers.append(network)
             else:
                 networks.teacher_generator = network
-        train = trainer.Trainer(networks, tf.distribute.get_strategy(), seed=0)
+        strategy = tf.distribute.get_strategy()
+        wanted = auto_parts.resolved(networks, strategy, lanes=1)
+        train = trainer.Trainer(networks, strategy, seed=0, wanted=wanted)
     costs = {id(n): macs.count(n) for n in (*teachers, *students)}
     tables_of = []
     for kind in (base.Generator, base.Discriminator):
@@ -66,24 +72,44 @@ def describe(generator, discriminator, teacher_networks, schedule) -> str:
         for t in teachers
         if isinstance(t, base.Discriminator)
     ]
+    side = networks.generator.resolution
     return "\n\n".join(
-        [gin.config_str(), *tables_of, _estimates(parts, train, schedule)]
+        [
+            gin.config_str(),
+            *tables_of,
+            _estimates(parts, train, schedule),
+            _memory(parts, train.phases, side),
+        ]
     )
 
 
 def _role(network) -> str:
-    return "generator" if isinstance(network, base.Generator) else "discriminator"
+    return "g" if isinstance(network, base.Generator) else "d"
 
 
 def _estimates(parts, train, schedule):
-    microbatch = max(p.batch_size // p.microbatches for p in train.phases)
-    total = memory.training_bytes(parts, microbatch)["total"]
     steps = -(-schedule.total_images // train.batch_size)
-    step_macs = 3 * train.batch_size * sum(part.cost.macs for part in parts)
+    macs_of_step = phases.step_macs(parts, train.phases)
+    rate = device_rate.macs_per_second()
     return (
         f"{steps:,} steps of {train.batch_size} images, phases "
-        f"{', '.join(p.name for p in train.phases)}; about {total / 2**30:.2f} GiB on "
-        f"one device and {2 * step_macs / 1e12:.3g} TFLOP a step: "
-        f"{progress.duration(2 * step_macs * steps / 1e11)} at 100 GFLOP/s, "
-        f"{progress.duration(2 * step_macs * steps / 2e13)} at 20 TFLOP/s"
+        f"{', '.join(p.name for p in train.phases)}; {2 * macs_of_step / 1e12:.3g} "
+        f"TFLOP a step: at the {2 * rate / 1e9:.0f} GFLOP/s that a convolution with "
+        f"its gradients reaches here, {progress.duration(macs_of_step / rate)} a step "
+        f"and {progress.duration(macs_of_step * steps / rate)} altogether"
     )
+
+
+def _memory(parts, due, side) -> str:
+    """Returns a table of the most memory that each phase takes, beside the process."""
+    drawn = batches.drawable(_DRAWN, side)
+    at_once = {item.name: item.batch_size // item.microbatches * item.lanes
+               for item in due}  # fmt: skip
+    judged = batches.drawable(diagnostics.count(side), side)
+    at_once |= {"diagnostics": judged, "snapshot": 0}
+    at_once |= dict.fromkeys(phases.DRAWING, drawn)
+    rows = [
+        f"{name:<12s} {images:>15d} {phases.phase_bytes(parts, name, images) / 2**30:>7.2f}"
+        for name, images in at_once.items()
+    ]
+    return "\n".join([f"{'phase':<12s} {'images at once':>15s} {'GiB':>7s}", *rows])
