@@ -87,7 +87,7 @@ def count(network: base.Network) -> Cost:
     with ledger.open_ledger() as entries:
         graph, inputs, output = _trace(copy)
     rows = _rows(copy, entries)
-    kept, peak = _activations(graph.get_operations(), inputs, output)
+    kept, peak = activations(graph.get_operations(), inputs, output)
     totals = {
         name: sum(getattr(row, name) for row in rows)
         for name in ("parameters", "macs", "macs_output", "executed")
@@ -97,15 +97,21 @@ def count(network: base.Network) -> Cost:
     )
 
 
-def _trace(network):
-    """Traces a call on one image; returns the graph, its inputs and its output."""
+def specs_of(network, images: int) -> list[tf.TensorSpec]:
+    """Returns the inputs of a call on so many images."""
     if isinstance(network, base.Generator):
-        specs = [tf.TensorSpec([1, network.z_dim], tf.float32)]
+        specs = [tf.TensorSpec([images, network.z_dim], tf.float32)]
     else:
         size = network.resolution
-        specs = [tf.TensorSpec([1, size, size, network.num_channels], tf.float32)]
+        specs = [tf.TensorSpec([images, size, size, network.num_channels], tf.float32)]
     if network.num_classes:
-        specs.append(tf.TensorSpec([1], tf.int32))
+        specs.append(tf.TensorSpec([images], tf.int32))
+    return specs
+
+
+def _trace(network):
+    """Traces a call on one image; returns the graph, its inputs and its output."""
+    specs = specs_of(network, 1)
 
     def call(first, labels=None):
         return network(first, labels, training=False)
@@ -197,7 +203,7 @@ def _place(rows, path) -> int:
     return 1 + max(i for i, row in enumerate(rows) if shared(row) == best)
 
 
-def _activations(operations, inputs, output) -> tuple[int, int]:
+def activations(operations, inputs, output) -> tuple[int, int]:
     """Returns (bytes of all results, bytes of the most alive at once)."""
     root = {tensor.ref(): tensor.ref() for tensor in inputs}
     born: dict = {tensor.ref(): (0, tensor) for tensor in inputs}

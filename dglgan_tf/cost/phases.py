@@ -1,6 +1,5 @@
 """Memory and work of each phase of a training, from the costs of its networks.
 
-An upper bound where a backward pass keeps tensors: each counts until the phase ends.
 Not counted: workspaces of convolution libraries, batches of input, the process itself
 (about 0.8 GiB with TensorFlow).
 """
@@ -15,7 +14,7 @@ class Use:
     """What a phase does with the networks of one role.
 
     Attributes:
-      kept: times that the tensors of a forward call are kept for a backward pass.
+      kept: times that an image's tensors are held for a backward pass.
       passes: forward, input-gradient and weight-gradient passes over the layers, each
         of which multiplies as often as a forward pass.
     """
@@ -28,11 +27,11 @@ class Use:
 # gradient of a gradient: the first two again with their two derivatives.
 _USES = {
     "g": {"g": Use(1, 3), "d": Use(1, 2), "teacher": Use(1, 2)},
-    "g_reg": {"g": Use(3, 9)},
+    "g_reg": {"g": Use(2, 9)},
     "d": {"g": Use(0, 1), "d": Use(2, 6)},
-    "d_reg": {"d": Use(3, 9)},
+    "d_reg": {"d": Use(2, 9)},
     "teacher": {"g": Use(0, 1), "teacher": Use(2, 6)},
-    "teacher_reg": {"teacher": Use(3, 9)},
+    "teacher_reg": {"teacher": Use(2, 9)},
     "diagnostics": {"g": Use(0, 1), "d": Use(1, 4), "teacher": Use(1, 4)},
     "drawing": {"g": Use(0, 1)},
 }
@@ -70,7 +69,7 @@ def phase_bytes(parts, phase: str, images: int) -> int:
         use = uses(phase).get(part.name)
         if use is None:
             continue
-        total += use.kept * images * part.cost.activation_bytes
+        total += use.kept * images * part.image_bytes
         alive = max(alive, images * part.cost.peak_bytes)
         if part.trained and use.passes % 3 == 0:
             total += 4 * part.cost.parameters  # gradients

@@ -10,7 +10,7 @@ _SIDE, _CHANNELS, _BATCH = 64, 128, 4
 def macs_per_second(seconds: float = 1.0) -> float:
     """Measures what a 3x3 convolution of 128 channels reaches, forward and backward.
 
-    A network reaches less: its filters, noise and norms move memory and multiply little.
+    A network reaches less: filters, noise and norms move memory, multiplying little.
 
     Args:
       seconds: that the measurement takes, after one call to warm up.

@@ -5,7 +5,7 @@ import dataclasses
 import psutil
 from absl import logging
 
-from dglgan_tf.cost import macs, memory
+from dglgan_tf.cost import backward, macs, memory
 from dglgan_tf.devices import strategies
 from dglgan_tf.networks import base
 from dglgan_tf.training import layout, settings
@@ -32,10 +32,11 @@ def networks_of(networks, update_teachers: bool) -> list[memory.Part]:
     parts = []
     for role, network in (("g", networks.generator), ("d", networks.discriminator)):
         ema = isinstance(network, base.Generator)
-        parts.append(memory.Part(role, macs.count(network), ema=ema))
+        kept = backward.kept_bytes(network)
+        parts.append(memory.Part(role, macs.count(network), ema=ema, kept=kept))
     for teacher in networks.teachers:
-        cost = macs.count(teacher)
-        parts.append(memory.Part("teacher", cost, trained=update_teachers))
+        cost, kept = macs.count(teacher), backward.kept_bytes(teacher)
+        parts.append(memory.Part("teacher", cost, update_teachers, kept=kept))
     return parts
 
 

@@ -3,14 +3,13 @@
 import gin
 
 from dglgan_tf.compat import tf
-from dglgan_tf.cost import macs, memory, phases, tables
+from dglgan_tf.cost import macs, phases, tables
 from dglgan_tf.cost import rate as device_rate
 from dglgan_tf.data import base as data_base
 from dglgan_tf.foundation import batches, run_directory
 from dglgan_tf.networks import base, weightless
-from dglgan_tf.runs import auto_parts
+from dglgan_tf.runs import auto_parts, progress
 from dglgan_tf.runs import plan as plans
-from dglgan_tf.runs import progress
 from dglgan_tf.training import diagnostics, state, trainer
 
 _DRAWN = 64  # images of a grid, and that `evaluate` asks for at once
@@ -63,15 +62,7 @@ def describe(generator, discriminator, teacher_networks, schedule) -> str:
                 if isinstance(network, kind):
                     shown[f"{name} {kind.__name__[0]}"] = costs[id(network)]
         tables_of.append(tables.compare(shown))
-    parts = [
-        memory.Part(_role(n), costs[id(n)], ema=n is networks.generator)
-        for n in students
-    ]
-    parts += [
-        memory.Part("teacher", costs[id(t)], trained=train.objective.update_teachers)
-        for t in teachers
-        if isinstance(t, base.Discriminator)
-    ]
+    parts = auto_parts.networks_of(networks, train.objective.update_teachers)
     side = networks.generator.resolution
     return "\n\n".join(
         [
@@ -81,10 +72,6 @@ def describe(generator, discriminator, teacher_networks, schedule) -> str:
             _memory(parts, train.phases, side),
         ]
     )
-
-
-def _role(network) -> str:
-    return "g" if isinstance(network, base.Generator) else "d"
 
 
 def _estimates(parts, train, schedule):
@@ -109,7 +96,8 @@ def _memory(parts, due, side) -> str:
     at_once |= {"diagnostics": judged, "snapshot": 0}
     at_once |= dict.fromkeys(phases.DRAWING, drawn)
     rows = [
-        f"{name:<12s} {images:>15d} {phases.phase_bytes(parts, name, images) / 2**30:>7.2f}"
+        f"{name:<12s} {images:>15d} "
+        f"{phases.phase_bytes(parts, name, images) / 2**30:>7.2f}"
         for name, images in at_once.items()
     ]
     return "\n".join([f"{'phase':<12s} {'images at once':>15s} {'GiB':>7s}", *rows])

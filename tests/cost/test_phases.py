@@ -1,10 +1,12 @@
 """Memory and work of phases: by hand, and in proportion to what is at once."""
 
+import dataclasses
 import types
 
 import pytest
+from support import tiny_training as tiny
 
-from dglgan_tf.cost import memory, phases, rate
+from dglgan_tf.cost import backward, macs, memory, phases, rate
 
 
 def part(name, parameters, macs, kept, peak, **options):
@@ -27,8 +29,8 @@ STATE = 4 * (10 + 20 + 40) + 8 * (10 + 20) + 4 * 10
     [
         ("g", 2, 2 * (1000 + 3000 + 7000) + 4 * 10 + 2 * 900),
         ("d", 2, 2 * 2 * 3000 + 4 * 20 + 2 * 500),
-        ("d_reg", 2, 3 * 2 * 3000 + 4 * 20 + 2 * 500),
-        ("g_reg", 1, 3 * 1000 + 4 * 10 + 300),
+        ("d_reg", 2, 2 * 2 * 3000 + 4 * 20 + 2 * 500),
+        ("g_reg", 1, 2 * 1000 + 4 * 10 + 300),
         ("diagnostics", 4, 4 * (3000 + 7000) + 4 * 900),
         ("grid", 8, 8 * 300),
         ("snapshot", 0, STATE),
@@ -56,3 +58,18 @@ def test_each_teacher_has_phases_of_its_own():
 
 def test_a_rate_is_that_of_a_computer():
     assert 1e8 < rate.macs_per_second(0.0) < 1e16
+
+
+def test_what_is_known_of_backward_passes_is_used():
+    known = dataclasses.replace(PARTS[0], kept=400)
+    changed = phases.phase_bytes([known, *PARTS[1:]], "g", 2)
+    assert phases.phase_bytes(PARTS, "g", 2) - changed == 2 * (1000 - 400)
+    whole, less = (memory.training_bytes([p], 3) for p in (PARTS[0], known))
+    assert whole["activations"] - less["activations"] == 3 * 600
+
+
+def test_a_backward_pass_keeps_part_of_what_a_forward_call_makes():
+    for make in tiny.stylegan2_pair():
+        network = make()
+        cost, kept = macs.count(network), backward.kept_bytes(network)
+        assert cost.peak_bytes / 4 < kept < cost.activation_bytes
