@@ -70,7 +70,8 @@ def phase_bytes(parts, phase: str, images: int) -> int:
         if use is None:
             continue
         total += use.kept * images * part.image_bytes
-        alive = max(alive, images * part.cost.peak_bytes)
+        if not use.kept:
+            alive = max(alive, images * part.cost.peak_bytes)
         if part.trained and use.passes % 3 == 0:
             total += 4 * part.cost.parameters  # gradients
     return total + alive
