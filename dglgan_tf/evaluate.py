@@ -61,6 +61,9 @@ _TRUNC = flags.DEFINE_float("trunc", None, "Truncation; default: none.")
 _NOISE = flags.DEFINE_enum(
     "noise_mode", None, ["const", "random", "none"], "Noise of a StyleGAN2."
 )
+_TRUST = flags.DEFINE_bool(
+    "trust", False, "Load a SavedModel whatever its operations may do."
+)
 _BATCH_NORM = flags.DEFINE_enum(
     "batch_norm", "running", ["running", "standing"], "Moments of a BigGAN's norms."
 )
@@ -186,6 +189,7 @@ def _subject(judge, name, strategy=None):
         batch_norm=_BATCH_NORM.value,
         batch_size=_BATCH.value,
         strategy=strategy,
+        trust=_TRUST.value,
     )
 
 

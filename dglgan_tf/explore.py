@@ -17,6 +17,7 @@ from pathlib import Path
 from absl import flags
 
 from dglgan_tf.cli import entry as command_line
+from dglgan_tf.foundation import sentences
 
 SHOWS = ("interpolation", "truncation", "classes", "walk", "mixing", "directions")
 SHOWS += ("neighbours", "projection")
@@ -80,10 +81,9 @@ def main(argv) -> int:
     for name in _SHOW.value:
         for path in shown.draw(name, _OUTDIR.value):
             print(path)
-    print(
-        f"next: python -m dglgan_tf.sample --network={_NETWORK.value} --seeds=0-63 "
-        "--grid"
-    )
+    words = "python -m dglgan_tf.sample".split()
+    words += [f"--network={_NETWORK.value}", "--seeds=0-63", "--grid"]
+    print(f"next: {sentences.command(*words)}")
     return 0
 
 

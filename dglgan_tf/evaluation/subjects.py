@@ -33,6 +33,7 @@ def make(
     batch_size: int = BATCH,
     strategy: tf.distribute.Strategy | None = None,
     name: str | None = None,
+    trust: bool = False,
 ) -> image_sets.GeneratedImages:
     """Returns a generator to be judged.
 
@@ -51,6 +52,7 @@ def make(
         a time (`bounded`).
       strategy: spreads a batch over its replicas; None = one device.
       name: of a network in memory, the file in which it is stored.
+      trust: load a SavedModel whatever operations it contains (`deploy.graph_scan`).
 
     Raises:
       ValueError: no such network, or an option that it does not have.
@@ -58,7 +60,7 @@ def make(
     if batch_norm not in BATCH_NORMS:
         raise ValueError(f"batch_norm={batch_norm!r} must be one of {BATCH_NORMS}")
     strategy = strategy or tf.distribute.get_strategy()
-    made, network, facts, protocol = _open(judged, noise, strategy, name)
+    made, network, facts, protocol = _open(judged, noise, strategy, name, trust)
     sampler.check_truncation(truncation, facts)
     protocol["truncation"] = truncation
     if network is None:
@@ -81,7 +83,7 @@ def make(
     )
 
 
-def _open(judged, noise, strategy, name):
+def _open(judged, noise, strategy, name, trust):
     """Returns (sampler, None) or (None, network); facts, protocol."""
     if isinstance(judged, sampler.Sampler):
         described = {"network": judged.source, "weights": "exported"}
@@ -89,7 +91,7 @@ def _open(judged, noise, strategy, name):
     if isinstance(judged, base.Generator):
         network, file, role = judged, name or "in memory", "generator_ema"
     elif exported.is_export(judged):
-        made = opening.load(judged, noise)
+        made = opening.load(judged, noise, trust)
         described = {"network": str(judged), "weights": "exported"}
         return made, None, made.facts, described
     else:

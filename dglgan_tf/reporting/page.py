@@ -4,6 +4,7 @@ from pathlib import Path
 
 import dglgan_tf
 from dglgan_tf.deploy import card
+from dglgan_tf.foundation import sentences
 from dglgan_tf.reporting import charts, claims, collect, costs
 
 LARGEST_BYTES = 5_000_000
@@ -235,11 +236,14 @@ def _commands(recipes) -> str:
         lines += [
             f"# {found['name']}: the same stages again, from their configurations",
             *(
-                f"python -m dglgan_tf.train --gin_file={s['folder']}/config.gin "
-                f"--run_dir={s['folder']}"
-                for s in found["stages"]
+                _ours("train", f"--gin_file={s}/config.gin", f"--run_dir={s}")
+                for s in (stage["folder"] for stage in found["stages"])
             ),
-            f"python -m dglgan_tf.sample --network={last['folder']} --grid",
-            f"python -m dglgan_tf.export --network={last['folder']}",
+            _ours("sample", f"--network={last['folder']}", "--grid"),
+            _ours("export", f"--network={last['folder']}"),
         ]
     return "\n".join(lines)
+
+
+def _ours(name, *flags) -> str:
+    return sentences.command("python", "-m", f"dglgan_tf.{name}", *flags)

@@ -14,7 +14,7 @@ from absl import logging
 
 from dglgan_tf.compat import tf
 from dglgan_tf.data import check
-from dglgan_tf.foundation import atomic
+from dglgan_tf.foundation import atomic, sentences
 
 
 def duration(seconds: float) -> str:
@@ -140,11 +140,10 @@ class Progress:
 
     def say_done(self, folder: Path) -> None:
         """Says where the result is and what to do next."""
-        self.say(
-            f"done: {folder}; next: python -m dglgan_tf.sample "
-            f"--network={folder} --seeds=0-63 --grid, or "
-            f"tensorboard --logdir={folder.parent}"
-        )
+        words = ["python", "-m", "dglgan_tf.sample", f"--network={folder}"]
+        draw = sentences.command(*words, "--seeds=0-63", "--grid")
+        watch = sentences.command("tensorboard", f"--logdir={folder.parent}")
+        self.say(f"done: {folder}; next: {draw}, or {watch}")
 
     @property
     def seconds(self) -> float:

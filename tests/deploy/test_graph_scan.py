@@ -12,6 +12,7 @@ from tensorflow.python.framework import op_def_registry
 
 from dglgan_tf.compat import tf
 from dglgan_tf.deploy import exported, graph_scan, saved_model
+from dglgan_tf.evaluation import subjects
 from dglgan_tf.networks import biggan_deep
 from dglgan_tf.sampling import sampler
 
@@ -143,6 +144,13 @@ def test_other_operations_are_refused_by_name(tmp_path, operation, make):
     assert not (tmp_path / "leak").exists()
     found = exported.load(folder, trust=True)
     assert found.facts.resolution == 8
+
+
+def test_a_judge_asks_for_trust_too(tmp_path):
+    folder = write(tmp_path / "m", secret)
+    with pytest.raises(ValueError, match="the operation ReadFile"):
+        subjects.make(folder)
+    assert subjects.make(folder, trust=True).num_classes == 0
 
 
 def test_objects_that_run_while_loading_are_refused(tmp_path):

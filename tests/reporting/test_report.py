@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from support import browser, deploy_networks
 
 from dglgan_tf.cost import macs, tables
 from dglgan_tf.networks import biggan, files
-from dglgan_tf.reporting import charts, claims, collect, report
+from dglgan_tf.reporting import charts, claims, collect, page, report
 
 pytest.importorskip("jinja2", reason="the report needs jinja2")
 SCORES = """network,parameters,macs,weights_bytes,latency_p50_ms,kid5k[x]
@@ -90,6 +91,14 @@ def written(tmp_path_factory):
     root = _recipe(tmp_path_factory.mktemp("runs") / "shirts", ["coat", EVIL, "bag"])
     out = report.write([root], root / "report.html")
     return root, out.read_text(encoding="utf-8")
+
+
+def test_commands_of_the_page_survive_a_shell():
+    stages = [{"folder": "Bob's runs/a b"}]
+    text = page._commands([{"name": "x", "stages": stages}])
+    lines = [shlex.split(line, comments=True) for line in text.splitlines()]
+    assert lines[1][-1] == "--run_dir=Bob's runs/a b"
+    assert [line[-1] for line in lines[2:]] == ["--grid", "--network=Bob's runs/a b"]
 
 
 def test_page_is_whole_and_needs_nothing_else(written):
