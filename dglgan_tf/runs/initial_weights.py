@@ -11,7 +11,7 @@ from dglgan_tf.compat import tf
 from dglgan_tf.foundation import batches
 from dglgan_tf.layers import conditional_norm, updates
 from dglgan_tf.narrowing import pruning
-from dglgan_tf.networks import base, copying, files
+from dglgan_tf.networks import base, copying, differences, files
 from dglgan_tf.training import state
 
 ROLES = files.ROLES
@@ -102,10 +102,22 @@ def initialize(networks: state.Networks, starts: Mapping[str, Path]) -> None:
                 f"initialize_from={path} holds {sorted(held)} and no {role}: name "
                 "weights that have it, or leave the role out: {'generator': ...}"
             )
-        tensors = files.read_tensors(path, f"{source}/")
-        files.assign_tensors(networks.by_role()[role], tensors, path)
+        _assign(networks.by_role()[role], path, source, held[source])
     if "generator" in starts and "generator_ema" not in starts:
         copying.copy_weights(networks.generator, networks.generator_ema)
+
+
+def _assign(network, path, source, held):
+    tensors = files.read_tensors(path, f"{source}/")
+    try:
+        files.assign_tensors(network, tensors, path)
+    except ValueError as error:
+        said = differences.describe(held, network)
+        if said is None:
+            raise
+        raise ValueError(
+            f"initialize_from={path}: the {source} does not fit: {said}"
+        ) from error
 
 
 @dataclasses.dataclass

@@ -146,7 +146,8 @@ def test_initial_weights_of_another_width(tmp_path, fails, teachers):
         tmp_path / "run", pair, tiny_runs.synthetic(32, 3),
         initialize_from=str(teachers / "pair.safetensors"),
     )  # fmt: skip
-    assert "the network expects" in said and "pair.safetensors" in said
+    assert "its widths are others (ch 2, here 4)" in said and "train.prune" in said
+    assert "pair.safetensors" in said
     assert not (tmp_path / "run").exists()
 
 
