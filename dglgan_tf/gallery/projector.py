@@ -105,25 +105,8 @@ def _search(
 ):
     """Searches for as many targets as are drawn at once; arguments of `project`."""
     labels = None if labels is None else tf.constant(labels, tf.int32)
-    # Each is searched for on its own, so in any company.
-    few = batches.drawable(len(targets), 2 * network.resolution)
-    found = []
-    for i in range(0, len(targets), few):
-        own = None if labels is None else labels[i : i + few]
-        start = _start(network, targets[i : i + few], own, distance, candidates, seed)
-        shared = space == "w" and _one_code(network)
-        found.append(
-            _search(network, start, shared, targets[i : i + few], own, distance,
-                    steps, learning_rate)
-        )  # fmt: skip
-    return Projection(
-        np.concatenate([one.codes for one in found]),
-        np.concatenate([one.images for one in found]),
-        np.concatenate([one.losses for one in found], axis=1),
-    )
-
-
-def _search(network, start, shared, targets, labels, distance, steps, learning_rate):
+    start = _start(network, targets, labels, distance, candidates, seed)
+    shared = space == "w" and _one_code(network)
     variable = tf.Variable(start[:, :1] if shared else start)
     length = start.shape[1] if shared else 1
 

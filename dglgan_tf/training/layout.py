@@ -72,7 +72,9 @@ def parts(batch_size: int, replicas: int, given: int, limit: int | None) -> int:
     if limit is None:
         return given
     if not isinstance(limit, int) or limit < 1:
-        raise ValueError(f"Trainer.max_microbatch={limit!r} must be an integer >= 1")
+        raise ValueError(
+            f"Trainer.max_microbatch={limit!r} must be an integer >= 1, 'auto' or None"
+        )
     share = batch_size // replicas
     for count in range(given, share + 1):
         if share % count == 0 and share // count <= limit:

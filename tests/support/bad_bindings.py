@@ -12,7 +12,7 @@ WRONG_TYPE = [
     ("Trainer.batch_size = @sgd", "must be the result of the function"),
     ("Trainer.g_microbatches = '2'", "must be an integer"),
     ("Trainer.d_microbatches = 1.5", "must be an integer"),
-    ("Trainer.max_microbatch = 'all'", "must be an integer or None"),
+    ("Trainer.max_microbatch = 'all'", "must be an integer >= 1, 'auto' or None"),
     ("Trainer.d_batch_size = {}", "must be an integer or None"),
     ("Trainer.d_steps = None", "must be an integer"),
     ("Trainer.d_first = 1", "must be True or False"),

@@ -48,7 +48,7 @@ def _run(pair, goal, options, device):
     )
     metrics = tiny.steps(train, 1)
     types = {name: set() for name in train.trace_counts()}
-    for name, step in train._steps.items():
+    for (name, _), step in train._steps.items():
         definition = step._list_all_concrete_functions()[0].graph.as_graph_def()
         nodes = [*definition.node]
         for function in definition.library.function:

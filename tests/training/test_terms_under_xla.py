@@ -33,6 +33,7 @@ def all_terms():
         g_terms.SelfSupervised(),
         g_terms.OutputL1(),
         g_terms.Perceptual(features),
+        g_terms.DistributionMatching(features),
         g_terms.FeatureL1([1]),
         d_terms.FeatureAlignment([1]),
         d_terms.LogitAlignment(loss=distillation.logit_divergence),
