@@ -91,6 +91,8 @@ def from_saved_model(folder, trust: bool = False) -> sampler.Sampler:
     if not trust:
         graph_scan.check(folder)
     module, signature = _loaded(folder, facts)
+    if not trust:
+        graph_scan.check_sizes(signature)
 
     def call(z, labels, value, seed):
         del seed

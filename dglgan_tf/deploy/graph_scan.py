@@ -13,6 +13,7 @@ from dglgan_tf.containers import errors, tf_variables
 
 LARGEST_GRAPH = 2**28  # bytes of saved_model.pb
 _LARGEST_CONSTANTS = 2**28  # bytes, beyond what the file holds of them
+_LARGEST_TENSOR = 2**29  # elements for one image; 1024 px StyleGAN2 has 2**26
 _OBJECTS = ("_generic_user_object", "signature_map", "trackable_list_wrapper",
             "trackable_dict_wrapper", "trackable_tuple_wrapper")  # fmt: skip
 _KINDS = ("user_object", "variable", "bare_concrete_function", "function", "constant",
@@ -98,6 +99,28 @@ def check(folder) -> None:
             f"SavedModel {folder} is not loaded: {error}; give --trust if you know "
             "who made it"
         ) from error
+
+
+def check_sizes(function) -> None:
+    """Says whether what a loaded function computes can be held, before it runs.
+
+    Args:
+      function: a concrete function of a loaded SavedModel; sizes that depend on its
+        inputs count as 1.
+
+    Raises:
+      ValueError: some tensor of it is too large; says which.
+    """
+    graph = function.graph.as_graph_def(add_shapes=True)
+    nodes = [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
+    for node in nodes:
+        for shape in node.attr["_output_shapes"].list.shape:
+            size = math.prod(max(dimension.size, 1) for dimension in shape.dim)
+            if size > _LARGEST_TENSOR:
+                raise ValueError(
+                    f"its operation {node.name[:60]!r} makes {size:,} numbers, over "
+                    f"{_LARGEST_TENSOR:,}; give --trust if you know who made it"
+                )
 
 
 class _Refused(Exception):

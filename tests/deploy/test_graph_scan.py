@@ -167,6 +167,22 @@ def refused(folder, words):
         exported.load(folder)
 
 
+@pytest.mark.parametrize("hide", [False, True])
+def test_numbers_beyond_memory_are_refused_before_they_are_made(tmp_path, hide):
+    """64 GiB of ones, which TensorFlow would fold into a constant for minutes."""
+
+    def large(z):
+        return images(z) + tf.reduce_sum(tf.ones([2**34]))
+
+    def compute(z):
+        inner = tf.function(large, autograph=False)
+        return tf.cond(tf.size(z) > 3, lambda: inner(z), lambda: images(z))
+
+    folder = write(tmp_path / "m", compute if hide else large)
+    refused(folder, "ones' makes 17,179,869,184 numbers.*--trust")
+    assert exported.load(folder, trust=True).facts.z_dim == 4
+
+
 def test_forms_of_other_kinds_are_refused(plain, tmp_path):
     def first(graph):
         return next(
