@@ -67,7 +67,8 @@ def test_results_are_read_from_the_runs(tmp_path):
         folder.mkdir(parents=True)
         line = {
             "results": {"kid1k": value}, "metric": "kid1k", "images": 64,
-            "timestamp": 1.0, "values": {"mean": value}, "snapshot": "a", "protocol": {},
+            "timestamp": 1.0, "values": {"mean": value},
+            "snapshot": "a", "protocol": {},
             "floor": {"value": 0.001, "images": 64},
         }  # fmt: skip
         (folder / "metric-kid1k.jsonl").write_text(json.dumps(line) + "\n")
