@@ -49,6 +49,14 @@ def _sample(path):
     made.generate(tf.constant(z), labels, None, tf.zeros([2], tf.int32))
 
 
+def _sample_onnx(folder):
+    _sample(folder / "model.onnx")
+
+
+def _sample_tflite(folder):
+    _sample(folder / "model.tflite")
+
+
 def _one_of(*names):
     def change(folder, random, canary):
         path = folder / random.choice(names)
@@ -160,6 +168,43 @@ def _graph(folder, random, canary):
     material.saved_model(folder, random.choice((write, call, large, endless, read)))
 
 
+def _report_of_files(folder, random, canary):
+    """What the report beside a runtime's file says of it."""
+    path = folder / "export_report.json"
+    if random.randrange(12) == 0:
+        changes.instead(path, random, canary)
+    else:
+        changes.json_file(path, random, canary)
+
+
+def _graph_file(name):
+    """The report, changed bytes, or other names, sizes and operations in the graph."""
+
+    def change(folder, random, canary):
+        import onnx
+
+        kind, path = random.randrange(4), folder / name
+        if kind == 0:
+            _report_of_files(folder, random, canary)
+            return
+        if kind == 1:
+            path.write_bytes(changes.data(path.read_bytes(), random))
+            return
+        model = onnx.load_model_from_string(path.read_bytes())
+        if kind == 2:
+            item = random.choice((*model.graph.input, *model.graph.output))
+            item.name = random.choice((item.name, "x", "labels", "noise", ""))
+            sizes = item.type.tensor_type.shape.dim
+            sizes.add().dim_value = random.choice((-1, 0, 3, 2**40))
+        else:
+            many = random.choice(([1, 2**17, 2**17, 1], [-1, 4, 4, 1], [0, 0, 0, 0]))
+            model.graph.initializer[0].int64_data[:] = many
+            model.graph.node[0].op_type = random.choice(("Mul", "Loop", "Unknown"))
+        path.write_bytes(model.SerializeToString())
+
+    return change
+
+
 def _arrays(path, random, canary):
     """Shapes that lie, pickles inside, other names and types."""
     kind = random.randrange(5)
@@ -250,6 +295,8 @@ KINDS = {
     "zip": ("a.zip", material.archive, changes.members, _both),
     "gin": ("a.gin", lambda p: p.write_text(material.GIN), changes.gin_file, _bind),
     "SavedModel": ("model", material.saved_model, _graph, _sample),
+    "ONNX": ("out", material.onnx, _graph_file("model.onnx"), _sample_onnx),
+    "TFLite": ("out", material.tflite, _report_of_files, _sample_tflite),
     "npz": ("a.npz", _npz, _arrays, _statistics),
     "conversion": ("work", _conversion, _work_folder, _resume),
 }

@@ -157,3 +157,50 @@ def saved_model(folder: Path, compute=None) -> None:
     path = folder / "assets.extra" / "dglgan_tf.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"facts": FACTS, "info": {}}))
+
+
+def onnx(folder: Path) -> None:
+    """Writes an ONNX file as an export would be, with the report beside it."""
+    from onnx import TensorProto, helper
+
+    number, shape = TensorProto.FLOAT, [None, 8, 8, 1]
+    repeats = helper.make_tensor("repeats", TensorProto.INT64, [4], [1, 4, 4, 1])
+    sides = helper.make_tensor("sides", TensorProto.INT64, [4], [-1, 2, 2, 1])
+    graph = helper.make_graph(
+        [
+            helper.make_node("Mul", ["z", "truncation_psi"], ["scaled"]),
+            helper.make_node("Reshape", ["scaled", "sides"], ["small"]),
+            helper.make_node("Tile", ["small", "repeats"], ["images"]),
+        ],
+        "generator",
+        [helper.make_tensor_value_info("z", number, [None, 4]),
+         helper.make_tensor_value_info("truncation_psi", number, [])],
+        [helper.make_tensor_value_info("images", number, shape)],
+        [repeats, sides],
+    )  # fmt: skip
+    opset = helper.make_opsetid("", 18)
+    model = helper.make_model(graph, opset_imports=[opset], ir_version=9)
+    _beside_a_report(folder / "model.onnx", model.SerializeToString())
+
+
+def tflite(folder: Path) -> None:
+    """Writes a TFLite file as an export would be, with the report beside it."""
+    from dglgan_tf.compat import tf
+
+    def generate(z, truncation_psi):
+        images = tf.tile(tf.reshape(z * truncation_psi, [1, 2, 2, 1]), [1, 4, 4, 1])
+        return {"images": images}
+
+    made = tf.function(generate, autograph=False).get_concrete_function(
+        z=tf.TensorSpec([1, 4], tf.float32, "z"),
+        truncation_psi=tf.TensorSpec([], tf.float32, "truncation_psi"),
+    )
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([made])
+    _beside_a_report(folder / "model.tflite", converter.convert())
+
+
+def _beside_a_report(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    text = json.dumps({"facts": FACTS, "info": {}})
+    (path.parent / "export_report.json").write_text(text)
