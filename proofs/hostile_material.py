@@ -191,11 +191,13 @@ def tflite(folder: Path) -> None:
         images = tf.tile(tf.reshape(z * truncation_psi, [1, 2, 2, 1]), [1, 4, 4, 1])
         return {"images": images}
 
-    made = tf.function(generate, autograph=False).get_concrete_function(
+    module = tf.Module()
+    module.generate = tf.function(generate, autograph=False)
+    made = module.generate.get_concrete_function(
         z=tf.TensorSpec([1, 4], tf.float32, "z"),
         truncation_psi=tf.TensorSpec([], tf.float32, "truncation_psi"),
     )
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([made])
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([made], module)
     _beside_a_report(folder / "model.tflite", converter.convert())
 
 
