@@ -107,14 +107,11 @@ def _plan(facts, seeds):
 
     text = flags.FLAGS["class"].value
     if text is None:
-        labels = None
-        if facts.num_classes:
-            labels = [int(c) for c in seeding.random_labels(seeds, facts.num_classes)]
-        return seeds, labels, None
+        classes = facts.num_classes
+        return seeds, seeding.labels_of(seeds, classes) if classes else None, None
     classes = seeding.parse_classes(text, facts.num_classes, facts.class_names)
-    labels = [label for label in classes for _ in seeds]
     columns = len(seeds) if len(classes) > 1 else None
-    return seeds * len(classes), labels, columns
+    return seeds * len(classes), seeding.repeated(classes, len(seeds)), columns
 
 
 def _write(drawn, seeds, labels, columns):
@@ -130,8 +127,7 @@ def _write(drawn, seeds, labels, columns):
 
     from dglgan_tf.foundation import npz_files, pictures
 
-    folder, several = Path(_OUTDIR.value), len(set(labels or [])) > 1
-    several &= flags.FLAGS["class"].value is not None
+    folder, several = Path(_OUTDIR.value), columns is not None
     archive, shown, done = None, [], 0
     with contextlib.ExitStack() as stack:
         if _NPZ.value:

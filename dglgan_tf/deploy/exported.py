@@ -163,6 +163,10 @@ def from_file(name, threads: int = 1) -> sampler.Sampler:
         del seed
         value = facts.untruncated if value is None else float(value)
         labels = None if labels is None else labels.numpy()
-        return tf.constant(run(parts.latents_by_name(z.numpy(), labels, value)))
+        try:
+            return tf.constant(run(parts.latents_by_name(z.numpy(), labels, value)))
+        except Exception as error:  # of its runtime, or of a file that lies
+            said = " ".join(str(error).split())[:200]
+            raise ValueError(f"{path} fails when it draws ({said})") from error
 
     return sampler.Sampler(facts, call, str(path))

@@ -58,7 +58,7 @@ def writing(path) -> Iterator[IO[bytes]]:
     sweep(target.parent)
     file, temporary = _create(target)
     try:
-        with file:
+        with naming(path), file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -68,6 +68,17 @@ def writing(path) -> Iterator[IO[bytes]]:
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
+        raise
+
+
+@contextlib.contextmanager
+def naming(path):
+    """Names a file in the errors of the system that do not say which one failed."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
         raise
 
 

@@ -4,7 +4,7 @@ import bisect
 import itertools
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -59,6 +59,29 @@ class Numbers(Sequence):
             yield found[max(start - first, 0) : max(stop - first, 0)]
 
 
+class Computed(Sequence):
+    """A sequence whose items are computed when they are asked for.
+
+    Args:
+      length: how many there are.
+      item: place from 0 -> item.
+    """
+
+    def __init__(self, length: int, item: Callable[[int], int]):
+        self._length, self._item = length, item
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: int) -> int:
+        return self._item(range(self._length)[index])
+
+
+def repeated(numbers: Sequence[int], times: int) -> Computed:
+    """Returns each number so many times in a row."""
+    return Computed(len(numbers) * times, lambda place: numbers[place // times])
+
+
 def parse_seeds(text: str) -> Numbers:
     """Reads seeds such as '0-63' or '1,5,7-9'; order and repetitions are kept.
 
@@ -104,10 +127,17 @@ def latents(seeds, z_dim: int) -> np.ndarray:
 
 def random_labels(seeds, num_classes: int) -> np.ndarray:
     """Returns a class per seed, [N] int32, that depends on the seed alone."""
-    draws = [
-        np.random.RandomState(seed ^ 0x5EED).randint(num_classes) for seed in seeds
-    ]
-    return np.asarray(draws, np.int32)
+    return np.asarray(labels_of(seeds, num_classes), np.int32)
+
+
+def labels_of(seeds: Sequence[int], num_classes: int) -> Computed:
+    """Returns the classes of `random_labels` one by one."""
+
+    def label(place):
+        seed = int(seeds[place])
+        return np.random.RandomState(seed ^ 0x5EED).randint(num_classes)
+
+    return Computed(len(seeds), label)
 
 
 def parse_classes(text: str, num_classes: int, names=()) -> list[int]:

@@ -1,6 +1,7 @@
 """Sentences: of an error, of what was probably meant, of what to run next."""
 
 import difflib
+import errno
 import re
 import shlex
 from collections.abc import Iterable
@@ -14,6 +15,9 @@ _IN_LAYER = re.compile(
 
 def sentence(error: BaseException) -> str:
     """Returns an exception's message on one line, without gin's and Keras's trails."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        where = error.filename or "what is to be written"
+        return f"{where}: {error.strerror}; make room and run the same command again"
     text = str(error).split("\n  In call to configurable")[0]
     while inside := _IN_LAYER.match(text):
         text = inside[1]

@@ -112,8 +112,9 @@ class Progress:
             self._bar.write(text, file=sys.stderr)
         else:
             logging.info("%s", text)
-        self._log.write(text + "\n")
-        self._log.flush()
+        with atomic.naming(self._log.name):
+            self._log.write(text + "\n")
+            self._log.flush()
 
     def announce(self, built, plan, parameters: dict) -> None:
         """Says what is about to be trained; the configuration goes to TensorBoard.

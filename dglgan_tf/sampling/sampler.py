@@ -89,7 +89,6 @@ class Sampler:
           batch: images of one call, which changes speed and memory, not the images;
             None = 32, or as many as `foundation.batches.drawable` lets it be.
         """
-        seeds = [int(seed) for seed in seeds]
         check_truncation(truncation, self.facts)
         if batch is None:
             batch = batches.drawable(_BATCH, self.facts.resolution, lanes.count())
@@ -101,12 +100,15 @@ class Sampler:
         batch = 1 if self.facts.noise == "random" else min(batch, len(seeds))
         left = len(seeds)
         for rows in batches.filled(len(seeds), batch):
-            z = seeding.latents([seeds[row] for row in rows], self.facts.z_dim)
+            some = [int(seeds[row]) for row in rows]
+            classes = None
+            if labels is not None:
+                classes = tf.constant([int(labels[row]) for row in rows], tf.int32)
             part = self.generate(
-                tf.constant(z),
-                None if labels is None else tf.constant(labels[rows]),
+                tf.constant(seeding.latents(some, self.facts.z_dim)),
+                classes,
                 truncation,
-                _noise_seed(seeds[rows[0]]),
+                _noise_seed(some[0]),
             )
             yield part.numpy()[:left]
             left -= batch
@@ -118,19 +120,23 @@ class Sampler:
                 raise ValueError("labels were given, but the network has no classes")
             return None
         if labels is None:
-            return seeding.random_labels(seeds, classes)
-        labels = np.asarray(labels, np.int32)
-        if labels.shape != (len(seeds),):
+            return seeding.labels_of(seeds, classes)
+        if not isinstance(labels, seeding.Computed):
+            self._check_labels(np.asarray(labels), len(seeds))
+        return labels
+
+    def _check_labels(self, labels, count: int) -> None:
+        classes = self.facts.num_classes
+        if labels.shape != (count,):
             raise ValueError(
                 f"labels have shape {labels.shape}: give one for each of the "
-                f"{len(seeds)} seeds"
+                f"{count} seeds"
             )
         if labels.min() < 0 or labels.max() >= classes:
             raise ValueError(
                 f"labels lie between {labels.min()} and {labels.max()}: the network "
                 f"has the classes 0 to {classes - 1}"
             )
-        return labels
 
 
 def check_truncation(value, facts: Facts) -> None:

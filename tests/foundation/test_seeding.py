@@ -26,6 +26,18 @@ def test_seeds_of_any_length_take_no_memory():
         seeds[len(seeds)]
 
 
+def test_classes_of_any_number_of_seeds_take_no_memory():
+    seeds = seeding.parse_seeds("0-4294967295")
+    labels = seeding.labels_of(seeds, 10)
+    assert len(labels) == 2**32
+    assert labels[2**31] == seeding.random_labels([2**31], 10)[0]
+    thrice = seeding.repeated([7, 8], 2**32)
+    assert [thrice[0], thrice[2**32 - 1], thrice[2**32], thrice[-1]] == [7, 7, 8, 8]
+    with pytest.raises(IndexError):
+        thrice[2**33]
+    assert list(seeding.repeated([4, 5], 2)) == [4, 4, 5, 5]
+
+
 def test_numbers_are_a_sequence():
     numbers = seeding.parse_seeds("4-6,1,1")
     assert (

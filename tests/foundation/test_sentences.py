@@ -1,10 +1,11 @@
 """Sentences: one line from an error, near words, quoted commands, short texts."""
 
+import errno
 import shlex
 
 import pytest
 
-from dglgan_tf.foundation import sentences
+from dglgan_tf.foundation import atomic, sentences
 
 
 @pytest.mark.parametrize(
@@ -47,3 +48,12 @@ def test_long_texts_lose_their_middle():
     assert sentences.short("a" * 80) == "a" * 80
     assert sentences.short("abcdefghij", 7) == "ab...ij"
     assert len(sentences.short("x" * 5000, 81)) == 81
+
+
+def test_a_full_disk_is_named_with_what_to_do():
+    error = OSError(errno.ENOSPC, "No space left on device")
+    assert sentences.sentence(error).startswith("what is to be written: No space left")
+    with pytest.raises(OSError) as caught, atomic.naming("runs/log.txt"):
+        raise error
+    said = sentences.sentence(caught.value)
+    assert said.startswith("runs/log.txt: No space left on device; make room and")
