@@ -26,6 +26,14 @@ ADDED = {
         "Objective.guidance_weight",
         "Objective.terms",
     },
+    "baselines/latent_directions.gin": {
+        "@student/BigGANGenerator.shared_dim",
+        "LatentDirections.features",
+        "Objective.terms",
+        "diversity_aware.images",
+        "train.initialize_from",
+        "train.prune",
+    },
     "variants/balanced_weight.gin": {"Objective.guidance_weight"},
 }
 # In files of earlier versions weights were run directories, now they are stages.

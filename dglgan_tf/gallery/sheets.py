@@ -4,9 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from dglgan_tf.gallery import sefa
 from dglgan_tf.gallery import view as views
-from dglgan_tf.networks import codes
+from dglgan_tf.networks import codes, sefa
 from dglgan_tf.sampling import paths
 
 

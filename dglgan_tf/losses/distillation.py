@@ -171,6 +171,41 @@ def _mean_of_others(x):
     return total / (count * (count - 1.0))
 
 
+def latent_directions(
+    student: tuple[tf.Tensor, tf.Tensor],
+    teacher: tuple[tf.Tensor, tf.Tensor],
+    temperature: float = 0.1,
+) -> tf.Tensor:
+    """How a student's images relate to images along latent directions.
+
+    After Xu et al. (Mind the Gap in Distilling StyleGANs, 2208.08840), whose loss keeps
+    the relations that the teacher's images have in the space of latents. For images and
+    images of moved latents: row i of each network's relations is the softmax over j of
+    cos(features of image i, features of moved image j) / temperature, and the loss is
+    KL(teacher's row || student's row). Only the abstract was at hand: this form, the
+    temperature and the choice of directions are ours.
+
+    Args:
+      student: features [N, C] of the images and of the moved ones; gradients reach
+        both.
+      teacher: the same of the teacher's images of the same latents, constants.
+      temperature: of the softmax, above 0.
+
+    Returns:
+      [N] float32, 0 where the relations are the same.
+    """
+    if not temperature > 0:
+        raise ValueError(f"temperature={temperature} must be above 0")
+    ours = _log_relations(*student, temperature)
+    wanted = tf.stop_gradient(_log_relations(*teacher, temperature))
+    return tf.reduce_sum(tf.exp(wanted) * (wanted - ours), axis=1)
+
+
+def _log_relations(images, moved, temperature):
+    cosines = tf.matmul(_unit(images), _unit(moved), transpose_b=True)
+    return tf.nn.log_softmax(cosines / temperature, axis=1)
+
+
 def _unit(features):
     return tf.math.l2_normalize(tf.cast(features, tf.float32), axis=-1, epsilon=1e-10)
 

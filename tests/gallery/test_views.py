@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from dglgan_tf.foundation import seeding
-from dglgan_tf.gallery import projector, sefa, sheets
-from dglgan_tf.networks import base, codes
+from dglgan_tf.gallery import projector, sheets
+from dglgan_tf.networks import base, codes, sefa
 from dglgan_tf.sampling import paths, sampler
 
 FAMILIES = ("biggan", "stylegan2")

@@ -116,6 +116,33 @@ def test_distribution_distance_is_the_kernel_distance(shape):
     assert slope == pytest.approx((higher - lower) / 2, rel=1e-3)
 
 
+def test_latent_directions_compare_relations_row_by_row():
+    student, teacher = ((normal(s, (3, 4)), normal(s + 1, (3, 4))) for s in (8, 10))
+
+    def rows(images, moved):
+        def unit(x):
+            return x / np.linalg.norm(x, axis=1, keepdims=True)
+
+        found = np.exp(unit(images) @ unit(moved).T / 0.5)
+        return found / found.sum(1, keepdims=True)
+
+    ours, wanted = rows(*student), rows(*teacher)
+    expected = (wanted * np.log(wanted / ours)).sum(1)
+    value = distillation.latent_directions(student, teacher, 0.5)
+    np.testing.assert_allclose(value, expected, rtol=1e-4)
+    same = distillation.latent_directions(teacher, teacher, 0.5)
+    np.testing.assert_allclose(same, np.zeros(3), atol=1e-6)
+    slopes = gradients(
+        lambda *x: tf.reduce_sum(distillation.latent_directions(x[:2], x[2:])),
+        *student,
+        *teacher,
+    )
+    assert all(np.abs(slope).max() > 0 for slope in slopes[:2])
+    assert slopes[2:] == [None, None]
+    with pytest.raises(ValueError, match="temperature=0 must be above 0"):
+        distillation.latent_directions(student, teacher, 0)
+
+
 def test_distribution_distance_needs_two_samples():
     with pytest.raises(ValueError, match="must be .N, C. with N >= 2"):
         distillation.distribution_distance(normal(0, (1, 3)), normal(1, (1, 3)))

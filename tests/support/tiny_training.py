@@ -9,7 +9,7 @@ import numpy as np
 from dglgan_tf.compat import tf
 from dglgan_tf.layers import taps, updates
 from dglgan_tf.losses import adversarial
-from dglgan_tf.networks import base, biggan, stylegan2
+from dglgan_tf.networks import base, biggan, codes, stylegan2
 from dglgan_tf.training import (
     ema,
     objective,
@@ -67,6 +67,11 @@ class Linear(base.Generator):
         w = 0.5 * (ws[:, 0] + ws[:, 1]) + self.bend * tf.sin(ws[:, 1])
         taps.record(w[:, None, None, :])
         return tf.reshape(tf.matmul(w, self.kernel), [-1, SIDE, SIDE, 1])
+
+
+@codes.directions_of.register
+def _(network: Linear):
+    return [[network.mapping.numpy()]]
 
 
 class Quadratic(base.Discriminator):

@@ -11,7 +11,8 @@ from dglgan_tf.layers import taps, updates
 from dglgan_tf.losses import distillation, smoothing
 from dglgan_tf.metrics import kernel as kernel_distance
 from dglgan_tf.networks import stylegan2
-from dglgan_tf.training import game, penalties, scores
+from dglgan_tf.ops import philox
+from dglgan_tf.training import draws, game, penalties, scores
 from dglgan_tf.training.augmentation import adaptive, augment
 from dglgan_tf.training.terms import of_discriminator as d_terms
 from dglgan_tf.training.terms import of_generator as g_terms
@@ -133,6 +134,38 @@ def test_distribution_matching_compares_sets_of_embeddings(networks, batch):
     )
     assert metrics["distribution_matching"] == pytest.approx(expected, rel=1e-4)
     assert loss == pytest.approx(metrics["adversarial"] + 3 * expected, rel=1e-4)
+
+
+def test_latent_directions_move_both_networks_alike(networks, batch):
+    def features(x):
+        return [tf.reshape(x, [-1, 2, 2, 4])]
+
+    term = g_terms.LatentDirections(lambda: features, directions=2, strength=0.7)
+    loss, metrics, _ = play("generator", networks, batch, term)
+    weights = networks.teacher_generator.mapping.numpy().astype(np.float64)
+    values, vectors = np.linalg.eigh(weights @ weights.T)
+    strongest = vectors[:, np.argsort(values)[::-1][:2]].T
+    draw = philox.uniform([SIZE], draws.fold(batch["seed"], 32)).numpy()
+    pairs = []
+    for network in (networks.generator, networks.teacher_generator):
+        z = batch["z"].numpy()
+        # Directions have their largest value positive; the second half goes backwards.
+        known = [d * np.sign(d[np.abs(d).argmax()]) for d in strongest]
+        known = 0.7 * np.float32([*known, *(-d for d in known)])
+        moved = z + known[(draw * 4).astype(int)]
+        pair = [network(tf.constant(x), batch["fake_labels"]) for x in (z, moved)]
+        pairs.append([x.numpy().reshape(-1, 4, 4).mean(1) for x in pair])
+    expected = distillation.latent_directions(*pairs).numpy().mean()
+    assert metrics["latent_directions"] == pytest.approx(expected, rel=1e-4)
+    assert loss == pytest.approx(metrics["adversarial"] + expected, rel=1e-4)
+
+
+def test_latent_directions_need_codes_of_one_length(networks):
+    pair = types.SimpleNamespace(
+        generator=tiny.Linear(z_dim=5), teacher_generator=networks.teacher_generator
+    )
+    with pytest.raises(ValueError, match="1 codes of length 5, the teacher 1 of 3"):
+        g_terms.LatentDirections(lambda: None).build(pair)
 
 
 def test_feature_l1_projects_the_students_features(networks, batch):
