@@ -69,6 +69,17 @@ def is_own_file(path) -> bool:
     return stat.S_ISREG(status.st_mode) and _mine(status) and not status.st_mode & 0o022
 
 
+def is_trusted_file(path) -> bool:
+    """Whether nobody but this user and root can write a regular file, or replace it."""
+    try:
+        found = [os.lstat(path), os.lstat(Path(path).absolute().parent)]
+    except OSError:
+        return False
+    owned = all(_mine(status) or status.st_uid == 0 for status in found)
+    closed = not any(status.st_mode & 0o022 for status in found)
+    return stat.S_ISREG(found[0].st_mode) and owned and closed
+
+
 def _mine(status) -> bool:
     return not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
 

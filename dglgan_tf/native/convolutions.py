@@ -53,7 +53,7 @@ HALVE = Way(3, 4, 5, lambda side: side % 4 == 1 and side > 1, lambda side: side 
 DOUBLE = Way(4, 2, 5, _is_even, lambda side: 2 * side + 1)
 WAYS = (SAME, UP, DOWN, HALVE, DOUBLE)
 _TRANSPOSE = {SAME: SAME, UP: DOWN, DOWN: UP, HALVE: DOUBLE, DOUBLE: HALVE}
-_MULTIPLE, _MOST = 16, 4096  # of channels, as code/convolution.h
+_MULTIPLE, _MOST = 16, 2048  # of channels, as code/convolution.h
 _FEWEST = 8  # tiles for which transforming the kernel pays
 
 

@@ -8,7 +8,8 @@ Only a library that this user compiled, whole and where nobody else can write, i
 
 They are chosen while a function is traced, inside `with native.use():`, and compute on
 one thread: they belong to lanes (`devices.lanes`), where each operation has one.
-DGLGAN_NATIVE=0 in the environment goes without them, DGLGAN_CACHE names the folder.
+DGLGAN_NATIVE=0 in the environment goes without them, DGLGAN_NATIVE=FILE takes a library
+that was built before, DGLGAN_CACHE names the folder.
 """
 
 import contextlib
@@ -33,11 +34,12 @@ SOURCES = Path(__file__).parent / "code"
 _FLAGS = ("-O3", "-std=c++17", "-ffp-contract=fast", "-Wno-psabi", "-shared", "-fPIC")
 _SECONDS = 120  # for the compiler
 _PATIENCE_SECONDS = 7 * 24 * 3600  # before a failure is tried again
-# What a processor must know for each level, as Linux calls it.
-_LEVELS = {
-    "x86-64-v4": {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
-    "x86-64-v3": {"avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe"},
-}
+# What a processor must know for each level, as Linux calls it; the best comes first.
+_AVX2 = ("avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe")
+_AVX512 = ("avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", *_AVX2)
+_LEVELS = (_AVX512, _AVX2)
+_OPTION_OF = {"bmi1": "bmi", "abm": "lzcnt"}  # where compilers call it otherwise
+_OPERATIONS = ("dglgan_convolution", "dglgan_kernel_gradient", "dglgan_filter")
 _ACTIVE = scope.Scope("native.library", default=False)
 
 
@@ -80,10 +82,11 @@ def absence() -> str:
 
 @functools.cache
 def _found():
-    if os.environ.get("DGLGAN_NATIVE") == "0":
+    wanted = os.environ.get("DGLGAN_NATIVE") or "1"
+    if wanted == "0":
         return None, "DGLGAN_NATIVE=0"
     try:
-        return _loaded(_built()), ""
+        return (_loaded(_built()) if wanted == "1" else _given(Path(wanted))), ""
     except Exception as error:  # a command never ends for want of native code
         reason = _sentence(error)
     logging.info("TensorFlow's own convolutions are used: %s", reason)
@@ -93,10 +96,33 @@ def _found():
 def _loaded(record: Path):
     """Loads the library that a record names, which was hashed a moment ago."""
     try:
-        return tf.load_op_library(str(_library_of(record)))
-    except tf.errors.OpError as error:
+        return _operations_of(_library_of(record))
+    except (tf.errors.OpError, ValueError) as error:
         _remember(record, _sentence(error))
         raise
+
+
+def _given(path: Path):
+    """Loads the library that DGLGAN_NATIVE names, which was built elsewhere.
+
+    Raises:
+      ValueError: no such file, or one that others than this user and root can write.
+    """
+    if not cache_folder.is_trusted_file(path):
+        raise ValueError(
+            f"DGLGAN_NATIVE={path} must be 0, 1 or a library that only this user or "
+            "root can write"
+        )
+    return _operations_of(path)
+
+
+def _operations_of(path: Path):
+    """Loads a library and looks for its operations."""
+    found = tf.load_op_library(str(path))
+    missing = [name for name in _OPERATIONS if not hasattr(found, name)]
+    if missing:
+        raise ValueError(f"{path} has no operation {missing[0]}")
+    return found
 
 
 def _sentence(error) -> str:
@@ -202,12 +228,15 @@ def _compiler() -> str | None:
 
 
 def _level() -> list[str]:
-    """Returns the compiler's option for what this processor knows."""
+    """Returns the compiler's options for what this processor knows.
+
+    One by one: the names of whole levels are known to compilers of 2021 and later only.
+    """
     if platform.machine() not in ("x86_64", "AMD64"):
         return []
     with open("/proc/cpuinfo") as lines:
         known = next((set(x.split()) for x in lines if x.startswith("flags")), set())
-    for level, needed in _LEVELS.items():
-        if needed <= known:
-            return [f"-march={level}"]
+    for needed in _LEVELS:
+        if known.issuperset(needed):
+            return [f"-m{_OPTION_OF.get(name, name)}" for name in needed]
     raise ValueError("this processor has no AVX2")

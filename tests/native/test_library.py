@@ -2,9 +2,11 @@
 
 import hashlib
 import os
+import shutil
 import stat
 import subprocess
 import sys
+from concurrent import futures
 
 import numpy as np
 import pytest
@@ -135,8 +137,32 @@ def test_without_compiler_and_switched_off(tmp_path):
     assert _process(DGLGAN_NATIVE="0").endswith("| DGLGAN_NATIVE=0")
 
 
+@pytest.mark.slow
+def test_two_first_starts_at_once_and_a_library_from_elsewhere(native_code, tmp_path):
+    compiler = _script(tmp_path / "compiler", f'exec {library._compiler()} "$@" -O1')
+    cache = tmp_path / "cache"
+    given = {"CXX": compiler, "DGLGAN_CACHE": str(cache)}
+    with futures.ThreadPoolExecutor() as pool:
+        said = list(pool.map(lambda _: _process(**given), range(2)))
+    assert said == ["True True True |"] * 2
+    (made,) = cache.glob("*.so")
+    other = tmp_path / "elsewhere" / "convolutions.so"
+    other.parent.mkdir(mode=0o755)
+    shutil.copy(made, other)
+    given = {"CXX": "", "PATH": str(tmp_path), "DGLGAN_NATIVE": str(other)}
+    assert _process(**given) == "True True True |"
+    other.chmod(0o666)
+    assert "must be 0, 1 or a library that only this user" in _process(**given)
+
+
+def test_a_library_without_the_operations_is_missed(monkeypatch):
+    monkeypatch.setattr(library.tf, "load_op_library", lambda path: object())
+    with pytest.raises(ValueError, match="x.so has no operation dglgan_convolution"):
+        library._operations_of("x.so")
+
+
 def test_a_processor_without_avx2_is_told(monkeypatch):
-    monkeypatch.setattr(library, "_LEVELS", {"x": {"no such thing"}})
+    monkeypatch.setattr(library, "_LEVELS", (("no such thing",),))
     monkeypatch.setattr(library.platform, "machine", lambda: "x86_64")
     with pytest.raises(ValueError, match="no AVX2"):
         library._level()

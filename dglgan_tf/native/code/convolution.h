@@ -9,13 +9,14 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 
 #include "algorithms.h"
 #include "product.h"
 
 constexpr long kBlock = 128 * 1024;  // floats of a block of transformed tiles: 512 kB
 constexpr long kMultiple = 16;      // channels come in multiples of this many
-constexpr long kMost = 4096;        // and are this many at most
+constexpr long kMost = 2048;        // and are this many at most: 256 MB of kernels
 
 struct Sizes {
   long batch, height, width, inputs, outputs;  // of the input; numbers of channels
@@ -66,8 +67,11 @@ inline float* Scratch(int which, long floats) {
   Buffer& buffer = buffers[which];
   if (buffer.size < floats) {
     free(buffer.data);
-    buffer.size = (floats + 15) / 16 * 16;
-    buffer.data = static_cast<float*>(aligned_alloc(64, buffer.size * sizeof(float)));
+    const long size = (floats + 15) / 16 * 16;
+    buffer.size = 0;
+    buffer.data = static_cast<float*>(aligned_alloc(64, size * sizeof(float)));
+    if (buffer.data == nullptr) throw std::bad_alloc();
+    buffer.size = size;
   }
   return buffer.data;
 }
@@ -178,11 +182,11 @@ void TransformOutput(const float* products, long stride, const Sizes& s, long fi
         AlongBoth<P, O>(values, found, M::template Output<Vec>);
 #pragma GCC unroll 32
         for (int i = 0; i < O * O; ++i) {
-          Vec& place = At(to + i / O * line + i % O * s.outputs + c);
+          Place place = At(to + i / O * line + i % O * s.outputs + c);
           // The first row and column are also the last ones of the tiles before.
           const bool shared = O > M::kOutputStep && ((i / O == 0 && tile.row > 0) ||
                                                      (i % O == 0 && tile.column > 0));
-          place = shared ? place + found[i / O][i % O] : found[i / O][i % O];
+          place = shared ? Vec(place) + found[i / O][i % O] : found[i / O][i % O];
         }
       }
     }

@@ -47,7 +47,7 @@ inline void SumOf(const float* const* parts, const float* taps, long length, flo
   std::copy(parts, parts + N, from);
   std::copy(taps, taps + N, tap);
   for (long c = 0; c < length; c += kLanes) {
-    Vec sum = kAdd ? At(y + c) : Vec{};
+    Vec sum = kAdd ? Vec(At(y + c)) : Vec{};
 #pragma GCC unroll 4
     for (int n = 0; n < N; ++n) sum += tap[n] * At(from[n] + c);
     At(y + c) = sum;

@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <cstring>
+
 #if defined(__AVX512F__)
 constexpr long kLanes = 16, kVectors = 4;
 #elif defined(__AVX__)
@@ -12,10 +14,20 @@ constexpr long kLanes = 4, kVectors = 4;
 constexpr int kRows = 6;                     // with kVectors: what the registers hold
 constexpr long kPanel = kLanes * kVectors;   // columns that are computed at once
 
-typedef float Vec __attribute__((vector_size(4 * kLanes), aligned(4), may_alias));
+typedef float Vec __attribute__((vector_size(4 * kLanes)));
 
-inline Vec& At(float* p) { return *reinterpret_cast<Vec*>(p); }
-inline const Vec& At(const float* p) { return *reinterpret_cast<const Vec*>(p); }
+// kLanes floats anywhere in an array, whose address is a multiple of 4 only.
+inline Vec At(const float* p) {
+  Vec found;
+  memcpy(&found, p, sizeof found);
+  return found;
+}
+struct Place {
+  float* p;
+  operator Vec() const { return At(static_cast<const float*>(p)); }
+  void operator=(Vec value) { memcpy(p, &value, sizeof value); }
+};
+inline Place At(float* p) { return {p}; }
 
 // c [R, N vectors] = a b, or += where kAdd; a is [R, depth], or [depth, R] where kTurned.
 template <int R, int N, bool kTurned, bool kAdd>
@@ -27,7 +39,7 @@ __attribute__((noinline)) void Block(const float* a, long a_stride, const float*
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
     for (int n = 0; n < N; ++n)
-      sum[r][n] = kAdd ? At(c + r * c_stride + n * kLanes) : Vec{};
+      sum[r][n] = kAdd ? Vec(At(c + r * c_stride + n * kLanes)) : Vec{};
   for (long k = 0; k < depth; ++k) {
     Vec row[N];
 #pragma GCC unroll 8

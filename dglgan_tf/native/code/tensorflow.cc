@@ -1,9 +1,10 @@
 // TensorFlow operations for convolution.h and filter.h, through TensorFlow's C interface,
-// whose binary form does not change from release to release. `ops/winograd.py` and
-// `ops/filters.py` call them.
+// whose binary form does not change from release to release. `native/convolutions.py`
+// and `native/filters.py` call them.
 
 #include <cstdio>
 #include <iterator>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -49,7 +50,7 @@ constexpr Algorithm Make() {
   return {M::Fits, M::Resampled, Convolve<M>, KernelGradient<M>};
 }
 
-// In the order of `ops/winograd.py`.
+// In the order of `native/convolutions.py`.
 constexpr Algorithm kAlgorithms[] = {Make<Same>(), Make<Up>(), Make<Down>(),
                                      Make<Halve>(), Make<Double>()};
 
@@ -69,6 +70,13 @@ struct Input {
   }
   long Side(int axis) const { return TF_Dim(tensor, axis); }
   const float* data() const { return static_cast<const float*>(TF_TensorData(tensor)); }
+};
+
+struct Output {
+  TF_Tensor* tensor = nullptr;
+  ~Output() {
+    if (tensor != nullptr) TF_DeleteTensor(tensor);
+  }
 };
 
 struct Attributes {
@@ -98,10 +106,21 @@ void* Create(TF_OpKernelConstruction* construction) {
 
 void Delete(void* attributes) { delete static_cast<Attributes*>(attributes); }
 
-void Fail(TF_OpKernelContext* context, const char* what) {
+void Fail(TF_OpKernelContext* context, const char* what,
+          TF_Code code = TF_INVALID_ARGUMENT) {
   Status s;
-  TF_SetStatus(s.status, TF_INVALID_ARGUMENT, what);
+  TF_SetStatus(s.status, code, what);
   TF_OpKernelContext_Failure(context, s.status);
+}
+
+// A kernel whose want of memory is TensorFlow's error, which a training can survive.
+template <void (*compute)(void*, TF_OpKernelContext*)>
+void Guarded(void* kernel, TF_OpKernelContext* context) {
+  try {
+    compute(kernel, context);
+  } catch (const std::bad_alloc&) {
+    Fail(context, "no memory for a native operation", TF_RESOURCE_EXHAUSTED);
+  }
 }
 
 bool Fits(const Sizes& s, const Algorithm& algorithm) {
@@ -110,11 +129,11 @@ bool Fits(const Sizes& s, const Algorithm& algorithm) {
   return algorithm.fits(s.height) && algorithm.fits(s.width);
 }
 
-float* Allocate(TF_OpKernelContext* context, const int64_t (&shape)[4], Status& s,
-                TF_Tensor** tensor) {
+float* Allocate(TF_OpKernelContext* context, const int64_t (&shape)[4], Output* output) {
+  Status s;
   const size_t bytes = sizeof(float) * shape[0] * shape[1] * shape[2] * shape[3];
-  *tensor = TF_AllocateOutput(context, 0, TF_FLOAT, shape, 4, bytes, s.status);
-  if (s.ok()) return static_cast<float*>(TF_TensorData(*tensor));
+  output->tensor = TF_AllocateOutput(context, 0, TF_FLOAT, shape, 4, bytes, s.status);
+  if (s.ok()) return static_cast<float*>(TF_TensorData(output->tensor));
   TF_OpKernelContext_Failure(context, s.status);
   return nullptr;
 }
@@ -134,12 +153,11 @@ void ComputeConvolution(void* kernel, TF_OpKernelContext* context) {
                          "multiples of 16, H and W fit for the way");
   const int64_t shape[4] = {sizes.batch, given.algorithm().resampled(sizes.height),
                             given.algorithm().resampled(sizes.width), sizes.outputs};
-  TF_Tensor* result = nullptr;
-  float* y = Allocate(context, shape, s, &result);
+  Output result;
+  float* y = Allocate(context, shape, &result);
   if (y == nullptr) return;
   given.algorithm().convolve(x.data(), weights.data(), given.turned, given.factor,
                              sizes, y);
-  TF_DeleteTensor(result);
 }
 
 void ComputeKernelGradient(void* kernel, TF_OpKernelContext* context) {
@@ -155,11 +173,10 @@ void ComputeKernelGradient(void* kernel, TF_OpKernelContext* context) {
       !Fits(sizes, given.algorithm()))
     return Fail(context, "gradient must be of the convolution's output");
   const int64_t shape[4] = {3, 3, sizes.inputs, sizes.outputs};
-  TF_Tensor* result = nullptr;
-  float* to = Allocate(context, shape, s, &result);
+  Output result;
+  float* to = Allocate(context, shape, &result);
   if (to == nullptr) return;
   given.algorithm().kernel_gradient(x.data(), gradient.data(), given.factor, sizes, to);
-  TF_DeleteTensor(result);
 }
 
 struct FilterAttributes {
@@ -191,12 +208,12 @@ void ComputeFilter(void* kernel, TF_OpKernelContext* context) {
     return Fail(context, "x must be [N, H, W, C], C a multiple of 16, and taps [2, k], "
                          "k <= 16");
   const int64_t shape[4] = {x.Side(0), given.height, given.width, x.Side(3)};
-  TF_Tensor* result = nullptr;
-  float* y = Allocate(context, shape, s, &result);
+  Output result;
+  float* y = Allocate(context, shape, &result);
   if (y == nullptr) return;
   Filter(x.data(), x.Side(0), x.Side(1), x.Side(2), x.Side(3), taps.data(),
-         taps.data() + taps.Side(1), taps.Side(1), {given.before, given.up, given.down}, given.height, given.width, y);
-  TF_DeleteTensor(result);
+         taps.data() + taps.Side(1), taps.Side(1), {given.before, given.up, given.down},
+         given.height, given.width, y);
 }
 
 void UnknownShape(TF_ShapeInferenceContext* context, TF_Status* status) {
@@ -236,19 +253,19 @@ struct Registration {
               "kernel: float",
               {"way: int", "factor: float", "turned: bool"},
               Create<true>,
-              ComputeConvolution,
+              Guarded<ComputeConvolution>,
               Delete});
     Register({"DglganKernelGradient",
               "gradient: float",
               {"way: int", "factor: float"},
               Create<false>,
-              ComputeKernelGradient,
+              Guarded<ComputeKernelGradient>,
               Delete});
     Register({"DglganFilter",
               "taps: float",
               {"before: int", "up: int", "down: int", "height: int", "width: int"},
               CreateFilter,
-              ComputeFilter,
+              Guarded<ComputeFilter>,
               DeleteFilter});
   }
 } registration;
