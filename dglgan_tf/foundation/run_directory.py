@@ -140,6 +140,11 @@ class RunDirectory:
         atomic.write(self.path / "DONE", text + "\n")
 
 
+def plain_name(text: str) -> str:
+    """Returns a text as the name of a folder: letters, figures, '_', '-' and '.'."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("_.") or "_"
+
+
 def find_weights(name: str, siblings=None) -> Path:
     """Returns the weights file that a name means.
 

@@ -22,19 +22,21 @@ def progress(
     """
     if sys.stderr.isatty():
         return _bar(what, unit)
-    begin = told = clock()
+    told, first = clock(), None
 
     def tell(done: int, total: int) -> None:
-        nonlocal told
+        nonlocal told, first
         now = clock()
+        first = first or (now, done)  # what comes before it is building and tracing
         if now - told < SECONDS or not done or done >= total:
             return
         told = now
-        left = (now - begin) * (total - done) / done
+        left = ""
+        if done > first[1]:
+            each = (now - first[0]) / (done - first[1])
+            left = f", about {each * (total - done):.0f} s left"
         print(
-            f"{what}: {done:,} of {total:,} {unit}, about {left:.0f} s left",
-            file=sys.stderr,
-            flush=True,
+            f"{what}: {done:,} of {total:,} {unit}{left}", file=sys.stderr, flush=True
         )
 
     return tell

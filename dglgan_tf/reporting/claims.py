@@ -1,10 +1,13 @@
 """What the report says of its numbers: the claim, the tiles, the warnings."""
 
+import math
+
 from dglgan_tf.cost import tables
+from dglgan_tf.metrics import scores as metrics_scores
 
 
 def claim(found: dict) -> str:
-    """Returns the report's first sentence: what was saved, and what it cost."""
+    """Returns the report's first sentences: the verdict, what was saved, the cost."""
     scores = found["scores"]
     if len(scores) < 2:
         return f"{found['name']}: no comparison of teacher and student yet."
@@ -27,7 +30,43 @@ def claim(found: dict) -> str:
             if row.get(metric) is not None
         ]
         text += f"; {metric}: {', '.join(values)}"
-    return f"{text[0].upper()}{text[1:]}."
+    return " ".join([*verdicts(found), f"{text[0].upper()}{text[1:]}."])
+
+
+def verdicts(found: dict) -> list[str]:
+    """Returns a sentence for each guided student whose unguided twin was judged too."""
+    said = []
+    for metric in found["metrics"][:1]:
+        rows = {
+            row["network"]: row
+            for row in found["scores"]
+            if row.get(metric) is not None
+        }
+        for name, row in rows.items():
+            twin = name.replace("guided", "control")
+            twin = rows.get(twin) or rows.get(twin.removesuffix(" student"))
+            if twin is not None and twin is not row:
+                said.append(_verdict(row, twin, metric))
+    return said
+
+
+def _verdict(row, twin, metric) -> str:
+    better = (twin[metric] - row[metric]) * (
+        -1 if metrics_scores.higher_is_better(metric) else 1
+    )
+    spread = math.hypot(row.get(f"{metric} sd") or 0, twin.get(f"{metric} sd") or 0)
+    values = (
+        f"{row['network']} has {metric} {score(row, metric)}, its unguided control "
+        f"{score(twin, metric)}"
+    )
+    if abs(better) <= 2 * spread:
+        return f"No difference beyond the repeats' spread: {values}."
+    if better > 0:
+        return f"Guidance helps: {values}."
+    return (
+        f"Guidance does not help here: {values}; try another guidance weight, or "
+        "longer stages."
+    )
 
 
 def _of_snapshots(found) -> str:

@@ -24,6 +24,7 @@ from dglgan_tf.foundation import (
     pictures,
     run_directory,
     seeding,
+    telling,
 )
 from dglgan_tf.metrics import scores
 from dglgan_tf.networks import files
@@ -39,20 +40,25 @@ class Comparison:
     Attributes:
       networks: {name: weights}, the reference first: a stage of the recipe, a file, a
         run directory, or 'bundled/NAME'.
-      export: the name among `networks` that is exported; None exports nothing.
+      export: the name among `networks` that is exported, to `export/`, or several, each
+        to `export/NAME`; None exports nothing.
+      formats: of what is exported, see `deploy.exporting`.
       source: makes the real images.
       metrics: names of `dglgan_tf.metrics.names`; empty measures no distance.
       repeats: sets of samples that each distance is the mean of; from 2 on the standard
         deviation stands beside it.
+      cache: folder that keeps what is known of the real images; None = not kept.
       rows: seeds shown, for conditional networks one of each class in turn.
       latency_rounds: timed calls of each network, in turn.
     """
 
     networks: dict[str, str] = gin.REQUIRED
-    export: str | None = None
+    export: str | Sequence[str] | None = None
+    formats: Sequence[str] = ("saved_model",)
     source: Callable = gin.REQUIRED
     metrics: Sequence[str] = ("kid2k[efficientnet_lite0]",)
     repeats: int = 1
+    cache: str | None = None
     rows: int = 10
     latency_rounds: int = 50
 
@@ -71,11 +77,7 @@ def run(root, wanted: Comparison) -> Path:
       ValueError: a network without generator, or other images than the source's.
     """
     root = Path(root)
-    if wanted.export is not None and wanted.export not in wanted.networks:
-        raise ValueError(
-            f"Comparison.export={wanted.export!r} must be one of "
-            f"{list(wanted.networks)}"
-        )
+    exported = _exported(root, wanted)
     source = wanted.source()
     paths = {n: run_directory.find_weights(w, root) for n, w in wanted.networks.items()}
     generators = {n: files.load_generator(path)[0] for n, path in paths.items()}
@@ -101,15 +103,31 @@ def run(root, wanted: Comparison) -> Path:
         for name in generators
     ]
     with contextlib.ExitStack() as stack:
-        opened = _open_judge(source, wanted.metrics)
+        opened = _open_judge(source, wanted.metrics, wanted.cache)
         if opened is not None:
             stack.callback(opened.close)
         measured = _add_scores(root, rows, paths, opened, wanted.repeats)
         notes = tables.speedups(costs, speeds)
         _write(root, rows, measured, paths, source.class_names, notes)
-        if wanted.export is not None:
-            _export(paths[wanted.export], root / "export", opened)
+        for name, folder in exported.items():
+            _export(paths[name], folder, opened, wanted.formats)
     return picture
+
+
+def _exported(root, wanted) -> dict[str, Path]:
+    """Returns {name of a network: folder of its export}."""
+    names = wanted.export or ()
+    if isinstance(names, str):
+        found = {names: root / "export"}
+    else:
+        found = {n: root / "export" / run_directory.plain_name(n) for n in names}
+    for name in found:
+        if name not in wanted.networks:
+            raise ValueError(
+                f"Comparison.export={wanted.export!r} must be one of "
+                f"{list(wanted.networks)}"
+            )
+    return found
 
 
 def _write(root, rows, measured, paths, class_names, notes):
@@ -157,12 +175,12 @@ def draw(generators: dict, class_names: Sequence[str], rows: int) -> np.ndarray:
     return pictures.panels(sets, columns, captions)
 
 
-def _open_judge(source, metrics):
+def _open_judge(source, metrics, cache):
     """Returns the judge of the metrics; None without any, or where it cannot be."""
     if not metrics:
         return None
     try:
-        return judge.open_judge(source, metrics)
+        return judge.open_judge(source, metrics, cache=cache)
     except ValueError as error:
         logging.warning("no distance to real images is measured: %s", error)
         return None
@@ -180,7 +198,8 @@ def _add_scores(root, rows, paths, opened, repeats):
     for row in rows if opened is not None else ():
         path = paths[row["network"]]
         subject = opened.subject(path)
-        drawn = [opened.evaluate(subject, seed) for seed in range(repeats)]
+        told = telling.progress(f"judging {row['network']}")
+        drawn = [opened.evaluate(subject, seed, told) for seed in range(repeats)]
         for repeated in zip(*drawn, strict=True):
             score = scores.of_repeats(list(repeated))
             scores.append(root, score, _inside(root, path), row.get("images"))
@@ -239,10 +258,15 @@ def _floor(floor) -> str:
     return f"{floor:.5g}"
 
 
-def _export(path, folder, opened):
+def _export(path, folder, opened, formats):
     measured = None if opened is None else quality.Distance(opened)
     report = exporting.run(
-        exporting.Request(network=str(path), outdir=str(folder), judge=measured)
+        exporting.Request(
+            network=str(path),
+            outdir=str(folder),
+            formats=tuple(formats),
+            judge=measured,
+        )
     )
     for line in card.differences_table(report).splitlines():
         logging.info("%s", line)

@@ -68,7 +68,8 @@ def run(
 
 def _finish(root, last, wanted):
     picture = comparison.run(root, wanted)
-    network = root / "export/saved_model" if wanted.export else root / last
+    single = isinstance(wanted.export, str)
+    network = root / "export/saved_model" if single else root / last
     try:
         picture = report.write([root], root / "report.html")
     except ValueError as error:  # jinja2 is not there, or a page too large

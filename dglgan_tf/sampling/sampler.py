@@ -92,7 +92,7 @@ class Sampler:
         check_truncation(truncation, self.facts)
         if batch is None:
             batch = batches.drawable(_BATCH, self.facts.resolution, lanes.count())
-        if batch < 1 or not seeds:
+        if batch < 1 or not len(seeds):
             raise ValueError(
                 f"batch={batch} and seeds ({len(seeds)}) must be 1 or more"
             )

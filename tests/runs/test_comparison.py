@@ -16,7 +16,7 @@ class Judge:
         """Returns the name, as if it were a generator."""
         return judged
 
-    def evaluate(self, subject, seed=0):
+    def evaluate(self, subject, seed=0, progress=None):
         """Returns one score, as `judge.Judge` does."""
         protocol = {"resize": "clean", "seed": seed}
         protocol["generated"] = {"network": subject.name, "noise": "random"}
