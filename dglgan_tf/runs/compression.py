@@ -118,10 +118,7 @@ def _known(root) -> dict | None:
                 f"{root} is not empty and holds no compression: name another --outdir"
             )
         return None
-    found = json_files.read(path)
-    if not isinstance(found, dict):
-        raise ValueError(f"{path} is damaged: delete {root} to begin again")
-    return found
+    return json_files.read(path)
 
 
 def _differing(known, record) -> str:

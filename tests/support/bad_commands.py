@@ -3,6 +3,9 @@
 The files that they name are made by `test_bad_inputs.place`.
 """
 
+_OF = "compress --teacher=bundled/fashion_biggan_teacher"
+_OURS = f"{_OF} --data=embedded"
+
 _FLAGS = [
     ("train", "no --gin_file given"),
     ("train --gin_fil=tiny.gin", "did you mean --gin_file"),
@@ -54,6 +57,32 @@ _FLAGS = [
     ("compress --gin_file=tiny.gin extra", "unexpected argument 'extra'"),
     ("compress --gin_file=tiny.gin --gin_param=compress.stage=1", "stage"),
     ("compress --gin_file=quickstart --run_dir=torn.png", "torn.png"),
+    (_OF, "--data and --budget missing"),
+    (f"{_OF} --data=embedded", "--budget missing"),
+    ("compress --budget=25%", "--teacher and --data missing"),
+    (f"{_OURS} --budget=25% --gin_file=tiny.gin", "both say what to do"),
+    (f"{_OURS} --budget=25", "must be a share of the teacher"),
+    (f"{_OURS} --budget=", "no budget given"),
+    (f"{_OURS} --budget=100%", "makes nothing smaller"),
+    (f"{_OURS} --budget=0%", "must be a share"),
+    (f"{_OURS} --budget=25%,25%", "same limit twice"),
+    (f"{_OURS} --budget=5kg", "must be a share"),
+    (f"{_OURS} --budget=25% --keep=x", "keep=x must be numbers"),
+    (f"{_OURS} --budget=25% --kimg=0", "kimg"),
+    (f"{_OURS} --budget=25% --kimg=nan", "kimg"),
+    (f"{_OURS} --budget=25% --guidance_weight=-1", "guidance_weight"),
+    (f"{_OURS} --budget=25% --fit=zoom", "fit"),
+    (f"{_OURS} --budget=1k", "even widths"),
+    (f"{_OURS} --budget=9G", "not below the teacher's own cost"),
+    (f"{_OURS} --budget=25% --run_dir=torn.png", "torn.png"),
+    (f"{_OF} --data=nowhere --budget=25%", "nowhere"),
+    (f"{_OF} --data=synthetic --budget=25%", "channels"),
+    (
+        "compress --teacher=nowhere --data=embedded --budget=25%",
+        "no teacher at 'nowhere'",
+    ),
+    ("compress --teacher=bundled/x --data=embedded --budget=25%", "no bundled network"),
+    ("compress --teacher=torn.png --data=embedded --budget=25%", "torn.png"),
 ]
 
 _DEPLOY = [
