@@ -4,16 +4,22 @@
 
     teacher = api.networks("bundled/fashion_biggan_teacher")
     student = api.narrow(teacher["generator_ema"], max_macs="25%")
-    small = api.compress(student, [teacher["discriminator"]], images, labels)
+    small = api.guide(student, [teacher["discriminator"]], images, labels)
     api.save("small.safetensors", small)
     pictures = api.load("small.safetensors").images(seeds=range(8))
 
-Recipes with stages, snapshots and resume are gin files (`dglgan_tf.compress`); this is
-for notebooks and for networks of one's own.
+and all of it with stages, snapshots, judging and exports, as the command does:
+
+    found = api.compress("teacher.pkl", "photos/", "50%,25%")
+    found.students["25%"], found.scores, found.report
 """
 
+import dataclasses
 import functools
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 from absl import logging
@@ -27,6 +33,8 @@ from dglgan_tf.foundation import run_directory
 from dglgan_tf.losses import adversarial
 from dglgan_tf.narrowing import budget
 from dglgan_tf.networks import adapted, base, files
+from dglgan_tf.reporting import collect
+from dglgan_tf.runs import compression_recipe
 from dglgan_tf.training import (
     ema,
     objective,
@@ -124,7 +132,77 @@ def narrow(
     return type(teacher).from_config({**teacher.get_config(), **found.changes})
 
 
+@dataclasses.dataclass(frozen=True)
+class Compressed:
+    """What `compress` made.
+
+    Attributes:
+      root: folder of everything.
+      students: {limit as written: generator}.
+      scores: a dict of each network, the teacher first, as in scores.csv.
+      exports: {limit: folder with SavedModel, TFLite, ONNX}.
+      report: the HTML page.
+    """
+
+    root: Path
+    students: dict[str, base.Generator]
+    scores: list[dict]
+    exports: dict[str, Path]
+    report: Path
+
+
 def compress(
+    teacher: str, data: str, budget: str, outdir: str = "runs", **flags
+) -> Compressed:
+    """Runs `python -m dglgan_tf.compress` and returns what it made.
+
+    It prints what the command prints, in a process of its own; the same call continues
+    after an interruption and returns at once when all is done.
+
+    Args:
+      teacher, data, budget, outdir: as the command's flags (`docs/compress.md`).
+      **flags: others of the command, such as kimg=200 or control=False.
+
+    Raises:
+      ValueError: what the command refuses, in its words.
+    """
+    stems = (Path(text).stem for text in (teacher, data))
+    root = Path(outdir) / run_directory.plain_name("-".join(stems))
+    given = {
+        "teacher": teacher,
+        "data": data,
+        "budget": budget,
+        "run_dir": root,
+        **flags,
+    }
+    words = [f"--{name}={value}" for name, value in given.items()]
+    last = ""
+    with subprocess.Popen(
+        [sys.executable, "-m", "dglgan_tf.compress", *words],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    ) as process:  # fmt: skip
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            last = line.strip() or last
+    if process.returncode:
+        raise ValueError(last)
+    limits = [text.strip() for text in budget.split(",") if text.strip()]
+    found = {text: compression_recipe.stage_of(text) for text in limits}
+    names = {text: run_directory.plain_name(f"guided {text}") for text in limits}
+    return Compressed(
+        root,
+        {text: files.load_generator(_newest(root / s))[0] for text, s in found.items()},
+        collect.read_scores(root / "scores.csv"),
+        {text: root / "export" / name for text, name in names.items()},
+        root / "report.html",
+    )
+
+
+def _newest(folder):
+    return run_directory.find_weights(str(folder))
+
+
+def guide(
     student: base.Generator,
     teachers: Sequence[base.Discriminator],
     images,

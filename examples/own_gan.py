@@ -47,12 +47,12 @@ def main(argv) -> None:
     data = sources.embedded()
     options = {"loss": "logistic", "r1_gamma": 1.0, "learning_rates": (5e-4, 5e-4)}
     judge = api.adapt(discriminator(32))
-    teacher = api.compress(
+    teacher = api.guide(
         api.adapt(generator(32)), [], data,
         discriminator=judge,
         total_images=_TEACHER.value, **options,
     )  # fmt: skip
-    student = api.compress(
+    student = api.guide(
         api.adapt(generator(8)), [judge], data,
         discriminator=api.adapt(discriminator(16)),
         total_images=_STUDENT.value, **options,

@@ -43,7 +43,7 @@ def test_compress_trains_the_student_and_spares_the_teacher():
     student, teacher = api.adapt(_generator()), api.adapt(_discriminator())
     before, kept = _values(student), _values(teacher)
     seen = []
-    found = api.compress(
+    found = api.guide(
         student, [teacher], pixels, total_images=32, batch_size=8,
         ema_decay=0.5, guidance_weight=2.0, r1_gamma=1.0,
         progress=lambda images, metrics: seen.append((images, metrics)),
@@ -78,7 +78,7 @@ def test_what_does_not_fit_is_named(change, message):
     } | change
     given["student"] = given["student"] or api.adapt(_generator(3))
     with pytest.raises(ValueError, match=message):
-        api.compress(**given)
+        api.guide(**given)
 
 
 def test_saved_classes_keep_their_names(tmp_path):

@@ -51,7 +51,7 @@ class Network(keras.Model):
         del args, kwargs
         raise NotImplementedError(
             f"a {type(self).__name__} is trained against other networks, not by fit: "
-            "call api.compress(student, [teacher_discriminator], images), or train a "
+            "call api.guide(student, [teacher_discriminator], images), or train a "
             "gin file with python -m dglgan_tf.train"
         )
 

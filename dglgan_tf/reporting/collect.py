@@ -86,7 +86,7 @@ def recipe(root) -> dict:
         )
     stages.sort(key=lambda stage: stage["started"])
     missing += [f"stage {s['name']} is not finished" for s in stages if not s["done"]]
-    scores = _scores(root / "scores.csv")
+    scores = read_scores(root / "scores.csv")
     if not scores:
         missing.append("no scores.csv: costs and distances were not compared yet")
     compared = _json(root / "comparison.json", _COMPARED)
@@ -114,7 +114,7 @@ def is_metric(column: str) -> bool:
     return column not in known and not column.endswith(" sd")
 
 
-def _scores(path: Path) -> list[dict]:
+def read_scores(path: Path) -> list[dict]:
     """Returns the rows of scores.csv, numbers as floats; [] where there is none."""
     if not path.is_file():
         return []

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dglgan_tf import api
 from dglgan_tf.compat import tf
 from dglgan_tf.config import gin_files
 from dglgan_tf.cost import macs
@@ -175,10 +176,29 @@ def test_a_teacher_without_discriminator_gets_one_first(tmp_path, near):
         prepare(tmp_path / "deep", teacher=str(tmp_path / "deep.safetensors"))
 
 
+class Ended:
+    """A command that ended well."""
+
+    returncode, stdout = 0, ("done\n",)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+
+@pytest.mark.slow
+def test_python_says_what_the_command_refuses(tmp_path):
+    with pytest.raises(ValueError, match="no teacher at 'nowhere'"):
+        api.compress("nowhere", "embedded", "25%", outdir=str(tmp_path), kimg=1)
+    assert not any(tmp_path.iterdir())
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Even though the")  # tf.data stays a graph
 @pytest.mark.parametrize("family", ["biggan", "stylegan2"])
-def test_from_a_teacher_to_a_judged_student(tmp_path, near, family):
+def test_from_a_teacher_to_a_judged_student(tmp_path, near, monkeypatch, family):
     """All stages, with fitting; metrics and other formats have tests of their own."""
     weights = run_directory.find_weights(f"bundled/fashion_{family}_teacher")
     alone = files.load_networks(weights, ["generator_ema"])
@@ -211,5 +231,12 @@ def test_from_a_teacher_to_a_judged_student(tmp_path, near, family):
     options = json.loads((tmp_path / "c/s12/training_options.json").read_text())
     assert options["teachers"]
     student = files.load_generator(done["s12"].latest_snapshot())[0]
+    shutil.move(tmp_path / "c", tmp_path / "g-embedded")
+    monkeypatch.setattr(api.subprocess, "Popen", lambda *_, **__: Ended())
+    found = api.compress(str(tmp_path / "g.safetensors"), "embedded", "12%", tmp_path)
+    assert found.students["12%"].get_config() == student.get_config()
+    rows = [row["network"] for row in found.scores]
+    assert rows == ["teacher", "guided 12%", "control 12%"]
+    assert (found.exports["12%"] / "saved_model").is_dir()
     costs = [macs.count(g).macs for g in (student, files.load_generator(weights)[0])]
     assert 0.1 < costs[0] / costs[1] <= 0.12

@@ -91,7 +91,7 @@ WRONG_TYPE = [
     ("Evaluation.cache = 5", "must be text in quotes or None"),
     ("Comparison.networks = ['a']", "must be a dictionary"),
     ("Comparison.networks = {'a': 1}", "a dictionary in which 1 is not"),
-    ("Comparison.export = 5", "must be text in quotes or None"),
+    ("Comparison.export = 5", "must be text in quotes or a list or None"),
     ("compress.stages = 'teacher'", "must be a list"),
     ("compress.stages = [1]", "a list whose entries are text in quotes"),
     ("compress.compare = 'Comparison'", "compress.compare='Comparison' must be"),
