@@ -15,7 +15,7 @@ STRICT = ["-std=c++17", "-Wall", "-Wextra", "-Werror", "-Wno-psabi"]
 FOUND = [name for name in ("g++", "clang++") if shutil.which(name)]
 
 
-@pytest.fixture(params=["g++", "clang++"])
+@pytest.fixture(params=["g++", pytest.param("clang++", marks=pytest.mark.proof)])
 def compile_with(request):
     """Runs a compiler; g++ is there in CI surely."""
     if request.param not in FOUND:

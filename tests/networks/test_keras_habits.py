@@ -56,7 +56,7 @@ def test_what_a_keras_model_does(kind, tmp_path):
     for same in (loaded, other):
         found = same(*map(tf.constant, parts)).numpy()
         np.testing.assert_array_equal(found, wanted)
-    with pytest.raises(NotImplementedError, match=r"call api\.compress\(student"):
+    with pytest.raises(NotImplementedError, match=r"call api\.guide\(student"):
         network.fit(given)
 
 
